@@ -260,8 +260,7 @@ def _may_lack_outputs(entry: WorkEntry, subject: ClaimSubject) -> bool:
 
     For example: of two partitions one was published, the worker died, and the ledger was lost.
     """
-    is_of_several = subject.has_several_outputs and entry.is_put_back
-    return is_of_several and subject.change.kind is not ChangeKind.REMOVED
+    return subject.has_several_outputs and entry.is_put_back
 
 
 def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:

@@ -99,9 +99,9 @@ def _to_pair(items: Iterable[ListedObject | Entry]) -> Pair:
     entry: Entry | None = None
     for item in items:
         if isinstance(item, ListedObject):
-            listed, ref = listed or item, item.ref
+            listed, ref = item, item.ref
         else:
-            entry, ref = entry or item, item.source
+            entry, ref = item, item.source
     return Pair(ref, listed, entry)
 
 

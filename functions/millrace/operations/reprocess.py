@@ -104,7 +104,7 @@ def _find_selection_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if keys is not None and not _is_list_of_text(keys):
         yield f"keys is {keys!r}; expected a list of keys"
     state = event.get("state")
-    if state and state not in NEEDS_ATTENTION:
+    if state and not _needs_attention(state):
         accepted = join_names(sorted(NEEDS_ATTENTION), before_last="or")
         yield f"state is {state!r}; expected {accepted} (for others name a prefix)"
 
@@ -130,6 +130,10 @@ def _find_type_problems(event: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _needs_attention(state: object) -> bool:
+    return isinstance(state, str) and state in NEEDS_ATTENTION
 
 
 def _is_list_of_text(value: object) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from millrace.errors import MalformedFile, WorkInFlight
+from millrace.errors import MalformedFile, ServiceUnavailable, WorkInFlight
 from millrace.ledger.entries import LONGEST_BIG_RUN, BigRunFacts, Entry, Failure, Finish, State, is_at_work, is_stuck
 from millrace.ledger.rules import (
     BigRunClaim,
@@ -50,9 +50,17 @@ def running(entry: Entry) -> Entry:
         claim_request(sequencer="0B", at=NOON + HOUR),
         claim_request(sequencer=None, at=NOON + HOUR),
         claim_request(sequencer=None, etag=None, at=NOON + HOUR),
+        claim_request(etag=None, at=NOON + HOUR),
         claim_request(kind=ChangeKind.RESTORED, at=NOON + HOUR),
     ],
-    ids=["the same event", "a later event of the same bytes", "a listing", "a wish that says nothing", "a restore"],
+    ids=[
+        "the same event",
+        "a later event of the same bytes",
+        "a listing",
+        "a wish that says nothing",
+        "the same event without bytes",
+        "a restore",
+    ],
 )
 def test_what_asks_for_the_bytes_that_the_run_reads_is_done(request_: ClaimRequest) -> None:
     refusal = refused(claim(waiting(), request_))
@@ -126,6 +134,21 @@ def test_a_run_that_is_settled_claims_nothing() -> None:
 
     assert settled.big_run == FACTS
     assert claim_for_big_run(settled, run_claim()) is None
+
+
+def test_an_object_whose_run_failed_for_a_while_is_granted_to_who_asks() -> None:
+    failure = Failure.of(ServiceUnavailable("503"))
+    failed = settle(running(waiting()), Finish(state=State.FAILED, failure=failure), NOON + HOUR)
+
+    assert not is_at_work(failed, NOON + HOUR)
+    assert granted(claim(failed, claim_request(at=NOON + HOUR))).fence == 2
+
+
+def test_a_run_whose_starter_failed_before_it_was_written_down_has_lost() -> None:
+    failure = Failure.of(ServiceUnavailable("503"))
+    failed = settle(in_flight(), Finish(state=State.FAILED, failure=failure), NOON)
+
+    assert claim_for_big_run(failed, run_claim()) is None
 
 
 def test_a_run_waits_for_the_worker_that_started_it_to_write_it_down() -> None:

@@ -198,21 +198,16 @@ class TestClaim:
         assert refused(claim(done, earlier)).kind is RefusalKind.ALREADY_DONE
 
     @pytest.mark.parametrize(
-        ("kind", "is_of_several", "is_put_back", "is_granted"),
-        [
-            (ChangeKind.CREATED, None, True, False),
-            (ChangeKind.CREATED, True, True, True),
-            (ChangeKind.CREATED, True, False, False),
-            (ChangeKind.CREATED, False, True, False),
-        ],
+        ("is_of_several", "is_put_back", "is_granted"),
+        [(None, True, False), (True, True, True), (True, False, False), (False, True, False)],
     )
     def test_what_a_rebuild_put_back_is_done_again_only_if_some_of_its_outputs_may_lack(
-        self, kind: ChangeKind, *, is_of_several: bool | None, is_put_back: bool, is_granted: bool
+        self, *, is_of_several: bool | None, is_put_back: bool, is_granted: bool
     ) -> None:
         """Of several the rebuild may have found some; nobody says so of work that does not know it is of several."""
         done = converted()
         entry = replace(done, started=None) if is_put_back else done
-        request = claim_request(kind=kind)
+        request = claim_request()
         if is_of_several is not None:
             request = replace(request, subject=replace(request.subject, has_several_outputs=is_of_several))
 

@@ -184,17 +184,22 @@ class TestOutputs:
         assert with_outputs(world)[SOURCE.key].standing is Standing.ALTERED
 
     def test_only_of_what_is_done_outputs_are_looked_at(self) -> None:
-        """What failed has those of its version before, which nobody promises any more; what is new has none."""
+        """What failed, or was overwritten, has those of the version before, which nobody promises any more."""
         world = World()
         world.one(world.upload())
         world.one(world.upload(b'a\n"1'))
         assert world.entry().outputs
         world.store.delete(TARGET)
         world.store.put(ObjectRef("acme-in", "in/new.csv"), b"a\n1\n")
+        overwritten = ObjectRef("acme-in", "in/overwritten.csv")
+        world.one(world.upload(ref=overwritten))
+        world.store.put(overwritten, b"a\n2\n")
+        world.store.delete(ObjectRef("acme-out", "lake/overwritten.jsonl"))
 
         assert {key: str(item.standing) for key, item in with_outputs(world).items()} == {
             SOURCE.key: State.FAILED,
             "in/new.csv": Standing.UNACCOUNTED,
+            "in/overwritten.csv": Standing.UNACCOUNTED,
         }
 
     def test_a_snapshot_tables_output_is_that_of_the_file_that_it_is_made_of(self) -> None:
