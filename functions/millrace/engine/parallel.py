@@ -13,10 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 def processors() -> int:
@@ -87,31 +88,66 @@ def in_order(
         threads.end(forgets=True)
 
 
+class SharedWork(Protocol[R_co]):
+    """Work that as many threads as ``helpers`` may do together: each calls ``work`` once, and does what is left."""
+
+    @property
+    def helpers(self) -> int:
+        """How many threads at most can be of use."""
+        ...
+
+    def work(self) -> None:
+        """Do what no other thread has begun, until nothing of it is left."""
+        ...
+
+    def finish(self) -> R_co:
+        """What came of it; called in one thread, when all calls of ``work`` have ended."""
+        ...
+
+
 class WorkAhead(Generic[R]):
     """Works on several things at once, each begun when it is given; the results come back in that order.
 
-    ``workers`` (None: as many as there are processors, at most ``most``) are worked on at once. With one worker there
-    is no thread: what is given is done at once. Threads end when this object is forgotten, or by ``close``.
+    ``workers`` (None: as many as there are processors, at most ``most``) threads work at once, several of them on one
+    thing if that can be shared. With one worker there is no thread: what is given is done at once. Threads end when
+    this object is forgotten, or by ``close``.
     """
 
     def __init__(self, *, workers: int | None = None, most: int) -> None:
         self._threads = _Threads("ahead", workers=workers, most=most)
-        self._pending: deque[Future[R]] = deque()
+        self._pending: deque[tuple[SharedWork[R], list[Future[None]]]] = deque()
 
-    def begin(self, work: Callable[[], R], *, is_last: bool = False) -> None:
-        """Begin with the next; the last is done at once if it is the only one."""
-        self._pending.append(self._threads.begin(work, may_be_alone=is_last))
+    def begin(self, shared: SharedWork[R], *, may_be_alone: bool = False) -> None:
+        """Begin with the next; what may be alone is done at once if there is no thread yet."""
+        helpers = max(1, min(shared.helpers, self._threads.count))
+        futures = [self._threads.begin(shared.work, may_be_alone=may_be_alone) for _ in range(helpers)]
+        self._pending.append((shared, futures))
 
-    def results(self) -> Iterator[R]:
-        """The next results: those that are there, and so many more that there is room for one to begin."""
-        while self._pending and (len(self._pending) >= self._threads.count or self._pending[0].done()):
-            yield self._pending.popleft().result()
+    def results(self, *, room: int = 0) -> Iterator[R]:
+        """The next results: those that are there, and so many more that ``room`` threads have nothing to do.
+
+        With no ``room`` nothing waits for a thread.
+        """
+        while self._pending and (self._is_above(self._threads.count - room) or self._is_first_done()):
+            yield self._take_next()
+
+    def _is_above(self, most: int) -> bool:
+        return sum(len(futures) for _, futures in self._pending) > most
+
+    def _is_first_done(self) -> bool:
+        return all(future.done() for future in self._pending[0][1])
 
     def close(self) -> Iterator[R]:
         """All results that are left."""
         while self._pending:
-            yield self._pending.popleft().result()
+            yield self._take_next()
         self._threads.end()
+
+    def _take_next(self) -> R:
+        shared, futures = self._pending.popleft()
+        for future in futures:
+            future.result()
+        return shared.finish()
 
 
 class BackgroundWork(Generic[T]):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 
@@ -92,12 +94,63 @@ def test_one_item_needs_no_thread() -> None:
     assert here not in set(in_order(lambda _: threading.get_ident(), [1, 2], workers=4))
 
 
+class _SharedCells:
+    """Cells that are filled with the thread that does it; two at once, if they wait for each other."""
+
+    def __init__(self, helpers: int, *, meets: threading.Barrier | None = None) -> None:
+        self.helpers = helpers
+        self._remaining = deque(range(2))
+        self._meets = meets
+        self._threads = dict[int, int]()
+
+    def work(self) -> None:
+        while self._remaining:
+            cell = self._remaining.popleft()
+            if self._meets is not None:
+                self._meets.wait(10)
+            self._threads[cell] = threading.get_ident()
+
+    def finish(self) -> list[int]:
+        return [self._threads[cell] for cell in range(2)]
+
+
 def test_the_last_of_what_is_worked_on_ahead_is_done_at_once_if_it_is_the_only_one() -> None:
     here = threading.get_ident()
-    only, several = WorkAhead[int](workers=2, most=2), WorkAhead[int](workers=2, most=2)
-    only.begin(threading.get_ident, is_last=True)
-    several.begin(threading.get_ident)
-    several.begin(threading.get_ident, is_last=True)
+    only, several = WorkAhead[list[int]](workers=2, most=2), WorkAhead[list[int]](workers=2, most=2)
+    only.begin(_SharedCells(1), may_be_alone=True)
+    several.begin(_SharedCells(1))
+    several.begin(_SharedCells(1), may_be_alone=True)
 
-    assert list(only.close()) == [here]
-    assert here not in set(several.close())
+    assert list(only.close()) == [[here, here]]
+    assert here not in set(chain.from_iterable(several.close()))
+
+
+def test_one_work_is_done_by_several_threads() -> None:
+    """Each of two cells waits until another thread is at the other."""
+    ahead = WorkAhead[list[int]](workers=2, most=2)
+    ahead.begin(_SharedCells(2, meets=threading.Barrier(2)))
+
+    [threads] = ahead.close()
+
+    assert len(set(threads)) == 2
+
+
+def test_no_more_is_begun_ahead_than_there_are_threads_for() -> None:
+    ahead = WorkAhead[list[int]](workers=2, most=2)
+    gate = threading.Barrier(3)
+    ahead.begin(_SharedCells(2, meets=gate))
+    assert list(ahead.results()) == []
+
+    gate.abort()
+    ahead.begin(_SharedCells(2))
+    with pytest.raises(threading.BrokenBarrierError):
+        next(ahead.results())
+    assert len(list(ahead.close())) == 1
+
+
+def test_without_threads_what_is_begun_is_done() -> None:
+    here = threading.get_ident()
+    ahead = WorkAhead[list[int]](workers=1, most=2)
+    ahead.begin(_SharedCells(2))
+
+    assert list(ahead.results()) == [[here, here]]

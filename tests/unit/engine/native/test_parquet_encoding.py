@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -307,3 +308,33 @@ def test_a_file_may_have_groups_of_both() -> None:
 
     assert data == pure
     assert pq.read_table(pa.BufferReader(data)).equals(table)
+
+
+@pytest.mark.parametrize("longest_text", [8, 50])
+def test_one_group_has_the_same_bytes_whoever_shares_its_columns(longest_text: int) -> None:
+    """Texts of 50 characters are a dictionary that is too large for the kernel, beside columns that are not."""
+    require_kernel()
+    texts = pa.array([f"{number:0{longest_text}}" for number in range(40_000)])
+    schema = pa.schema([("text", pa.string()), *((f"number {number}", pa.int64()) for number in range(20))])
+    numbers = [pa.array(range(number, number + 40_000)) for number in range(20)]
+    batch = pa.RecordBatch.from_arrays([texts, *numbers], schema=schema)
+
+    shared = open_encoder(schema).begin([batch], Encodings(("text",)), CODECS[0])
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(shared.encode_remaining) for _ in range(3)]
+    alone = open_encoder(schema).encode([batch], Encodings(("text",)), CODECS[0])
+
+    assert shared.finish() == alone
+    assert (alone is None) == (longest_text == 50)
+    assert [answer.result() for answer in answers].count(False) == (longest_text == 50)
+
+
+@pytest.mark.parametrize("rows", [20_000, 200_000])
+def test_one_processor_and_several_write_the_same_bytes(rows: int) -> None:
+    """More than a megabyte is shared, though it is all that there is; more than a group is many."""
+    require_kernel()
+    table = pa.table({f"number {number}": pa.array(range(number, rows + number)) for number in range(8)})
+
+    files = {write_file(table, WriteOptions(processors=processors), 9000) for processors in (1, 2, 3)}
+
+    assert len(files) == 1

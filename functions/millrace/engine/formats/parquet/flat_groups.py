@@ -5,6 +5,7 @@ What the kernel does not know is Arrow's: nested columns, rare types, a dictiona
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -95,17 +96,76 @@ class FlatEncoder:
         self, batches: Sequence[pa.RecordBatch], encodings: Encodings, options: Mapping[str, Any]
     ) -> FlatGroup | None:
         """The rows as a group; None if Arrow has to encode them. ``options`` are those of Arrow's writer."""
-        codec = PageCodec(options["compression"], options.get("compression_level"))
+        columns = self.begin(list(batches), encodings, options)
+        columns.encode_remaining()
+        return columns.finish()
+
+    def begin(
+        self, batches: list[pa.RecordBatch], encodings: Encodings, options: Mapping[str, Any]
+    ) -> ColumnsInTheMaking:
+        """The rows as a group whose columns are yet to be encoded."""
         choose = _EncodingChoice(encodings)
+        plans = list[LeafPlan]()
+        for position, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
+            plans.append(LeafPlan(position, name.encode(), leaf, choose.number(name, leaf)))
+        codec = PageCodec(options["compression"], options.get("compression_level"))
         sizes = PageSizes(_PAGE_ROWS, options.get("data_page_size", _PAGE_BYTES))
-        chunks = list[Chunk]()
+        return ColumnsInTheMaking(self.kernel, batches, sizes, codec, plans)
+
+
+class ColumnsInTheMaking:
+    """A group's columns, which several threads may encode: each takes the next one that nobody has begun.
+
+    The list of ``batches`` is emptied as soon as all columns are encoded: what follows may take its time.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        batches: list[pa.RecordBatch],
+        sizes: PageSizes,
+        codec: PageCodec,
+        plans: Sequence[LeafPlan],
+    ) -> None:
+        self._kernel = kernel
+        self._batches = batches
+        self._sizes = sizes
+        self._codec = codec
+        self.count = len(plans)
+        self._remaining = deque(plans)
+        self._chunks = dict[int, Chunk]()
+        self._is_for_kernel = True
+
+    def encode_remaining(self) -> bool:
+        """Encode columns until none is left; False if one of them is found to be Arrow's, and then all are."""
+        # As a tuple, since another thread may let them go.
+        batches = tuple(self._batches)
         try:
-            with open_rows(self.kernel, batches, sizes) as rows:
-                for position, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
-                    plan = LeafPlan(position, name.encode(), leaf, choose.number(name, leaf))
-                    chunks.append(encode_chunk(rows, plan, codec))
+            if self._remaining:
+                with open_rows(self._kernel, batches, self._sizes) as rows:
+                    while (plan := self._take_next()) is not None:
+                        self._chunks[plan.column] = encode_chunk(rows, plan, self._codec)
         except NotForKernel:
+            self._is_for_kernel = False
+            return False
+        if len(self._chunks) == self.count:
+            self._batches.clear()
+        return True
+
+    def _take_next(self) -> LeafPlan | None:
+        """The next column that nobody has begun; None if there is none, or no use for it."""
+        if not self._is_for_kernel:
             return None
+        try:
+            return self._remaining.popleft()
+        except IndexError:
+            return None
+
+    def finish(self) -> FlatGroup | None:
+        """The group, when all its columns are encoded; None if Arrow has to encode them."""
+        if not self._is_for_kernel:
+            return None
+        chunks = [self._chunks[position] for position in range(len(self._chunks))]
         pieces = chain.from_iterable(chunk.pieces for chunk in chunks)
         return FlatGroup(tuple(pieces), tuple(chunks))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,11 +28,13 @@ from millrace.engine.parallel import WorkAhead
 from millrace.errors import UnsupportedType
 
 if TYPE_CHECKING:
-    from millrace.engine.formats.parquet.flat_groups import FlatEncoder
+    from millrace.engine.formats.parquet.flat_groups import ColumnsInTheMaking, FlatEncoder
 
 T = TypeVar("T")
 _BYTES_AT_ONCE = 48 * 2**20
 """Row groups in the making together, such as three of 16 MB: each is in memory as rows and as a file."""
+_SHARED_BYTES = 2**20
+"""Rows of fewer bytes are encoded in one thread: to begin others takes as long."""
 _OPTIONS: dict[str, Any] = {
     "version": "2.6",
     "write_page_checksum": True,
@@ -65,6 +67,14 @@ class _GatheredRows:
         size = batch.nbytes
         self.bytes += size
         self.largest_bytes = max(self.largest_bytes, size)
+
+    @property
+    def may_have_long_values(self) -> bool:
+        return self.largest_bytes > LARGE_BATCH
+
+    @property
+    def is_small(self) -> bool:
+        return self.bytes < _SHARED_BYTES
 
     @property
     def is_full(self) -> bool:
@@ -113,6 +123,54 @@ class _EncodedGroup:
         return file_end(join_footers([self.footer], [0]))
 
 
+_Encoded = _EncodedFile | _EncodedGroup
+
+
+class _ArrowGroup:
+    """Rows that Arrow encodes as a row group, in one thread; they are let go as soon as they are encoded."""
+
+    helpers = 1
+
+    def __init__(self, batches: list[pa.RecordBatch], encode: Callable[[list[pa.RecordBatch]], _EncodedFile]) -> None:
+        self._batches = batches
+        self._encode = encode
+        self._files = list[_EncodedFile]()
+
+    def work(self) -> None:
+        """Encode the rows."""
+        self._files.append(self._encode(self._batches))
+        self._batches.clear()
+
+    def finish(self) -> _EncodedFile:
+        """The row group as a file of its own."""
+        return self._files[0]
+
+
+class _KernelGroup:
+    """Rows that the kernel encodes as a row group, columns in several threads; or Arrow, if the kernel cannot.
+
+    ``empty`` is the footer of a file without rows.
+    """
+
+    def __init__(self, columns: ColumnsInTheMaking, empty: Footer, by_arrow: _ArrowGroup) -> None:
+        self.helpers = columns.count
+        self._columns = columns
+        self._empty = empty
+        self._by_arrow = by_arrow
+
+    def work(self) -> None:
+        """Encode columns; the thread that finds one that is not for the kernel lets Arrow encode them all."""
+        if not self._columns.encode_remaining():
+            self._by_arrow.work()
+
+    def finish(self) -> _Encoded:
+        """The row group."""
+        group = self._columns.finish()
+        if group is None:
+            return self._by_arrow.finish()
+        return _EncodedGroup(group.pieces, replace(self._empty, rows=group.rows, groups=(group.describe(),)))
+
+
 class _ParquetWriter:
     """Writes row groups of about 16 MB, at most 122,880 rows, several of them encoded at once if they are small.
 
@@ -135,9 +193,9 @@ class _ParquetWriter:
         self._group = _GatheredRows(options)
         self._encodings: Encodings | None = None
         most_at_once = max(1, _BYTES_AT_ONCE // options.group_bytes)
-        self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=most_at_once)
+        self._encoding = WorkAhead[_Encoded](workers=options.processors, most=most_at_once)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
-        self._without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
+        self._without_rows = _name_refusal("columns", partial(self._encode, [], {}))
         self._footers = list[Footer]()
         self._moves = list[int]()
         self._written = 0
@@ -157,27 +215,38 @@ class _ParquetWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        """Begin to encode what was gathered as a row group."""
-        for encoded in self._encoding.results():
-            self._append(encoded)
-        self._encoding.begin(partial(_as_group, self._take_group()))
+        """Begin to encode what was gathered as a row group; write what is ready meanwhile."""
+        group = self._take_group()
+        # While Arrow encodes, rows take their memory twice, so that no group waits for its turn. The kernel's threads
+        # go on to the next at once, while the last is written.
+        if group.helpers == 1:
+            self._append_all(self._encoding.results(room=1))
+        self._encoding.begin(group)
+        self._append_all(self._encoding.results())
 
-    def _take_group(self) -> Callable[[], _EncodedFile | _EncodedGroup]:
-        """What encodes the rows that were gathered; the first of them decide how the leaves are encoded."""
-        batches, table = self._group.batches, pa.Table.from_batches(self._group.batches, self._schema)
-        may_have_long_values = self._group.largest_bytes > LARGE_BATCH
-        self._group = _GatheredRows(self._write)
+    def _take_group(self) -> _ArrowGroup | _KernelGroup:
+        """The rows that were gathered, to be encoded; the first of them decide how the leaves are encoded."""
+        group, self._group = self._group, _GatheredRows(self._write)
+        table = pa.Table.from_batches(group.batches, self._schema)
         # A small object is encoded by Arrow before the kernel's way is prepared.
-        flat = self._flat if table.num_rows >= FEW_ROWS else None
+        flat = self._flat if group.rows >= FEW_ROWS else None
         if self._encodings is None:
-            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options, flat))
+            choose = partial(choose_encodings, table, self._options, flat)
+            self._encodings = _name_refusal("values", choose)
         arguments = self._encodings.arguments
-        if may_have_long_values:
+        if group.may_have_long_values:
             arguments |= spare_memory(table)
-        by_arrow = partial(_name_refusal, "values", partial(self._encode, table, arguments))
-        if flat is None or may_have_long_values:
+        encode = partial(self._encode, arguments=arguments)
+        by_arrow = _ArrowGroup(group.batches, lambda batches: _name_refusal("values", partial(encode, batches)))
+        if flat is None or group.may_have_long_values:
             return by_arrow
-        return partial(self._encode_flat, flat, batches, self._encodings, by_arrow)
+        columns = flat.begin(group.batches, self._encodings, self._options)
+        return _KernelGroup(columns, self._empty, by_arrow)
+
+    @cached_property
+    def _empty(self) -> Footer:
+        """The footer of a file without rows, which takes as long to read as it has columns."""
+        return self._without_rows.read_footer()
 
     @cached_property
     def _flat(self) -> FlatEncoder | None:
@@ -189,35 +258,23 @@ class _ParquetWriter:
 
         return open_flat_encoder(kernel, self._into)
 
-    def _encode_flat(
-        self,
-        flat: FlatEncoder,
-        batches: list[pa.RecordBatch],
-        encodings: Encodings,
-        by_arrow: Callable[[], _EncodedFile],
-    ) -> _EncodedFile | _EncodedGroup:
-        """Rows as a row group by the kernel, or by Arrow if it cannot."""
-        group = flat.encode(batches, encodings, self._options)
-        if group is None:
-            return by_arrow()
-        empty = self._without_rows.read_footer()
-        return _EncodedGroup(group.pieces, replace(empty, rows=group.rows, groups=(group.describe(),)))
-
-    def _encode(self, table: pa.Table, arguments: Mapping[str, Any]) -> _EncodedFile:
+    def _encode(self, batches: list[pa.RecordBatch], arguments: Mapping[str, Any]) -> _EncodedFile:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
+        table = pa.Table.from_batches(batches, self._into)
         file = pa.BufferOutputStream()
         with pq.ParquetWriter(file, self._into, **self._options, **arguments) as writer:
             if table.num_rows:
-                writer.write_table(table.replace_schema_metadata(self._into.metadata), row_group_size=table.num_rows)
+                writer.write_table(table, row_group_size=table.num_rows)
         groups, footer = split_file(memoryview(file.getvalue()))
         return _EncodedFile([groups], bytes(footer))
 
-    def _append(self, encoded: _EncodedGroup) -> None:
-        self._footers.append(encoded.footer)
-        self._moves.append(self._written)
-        for piece in encoded.pieces:
-            self._sink.write(piece)
-            self._written += len(piece)
+    def _append_all(self, groups: Iterable[_Encoded]) -> None:
+        for encoded in groups:
+            self._footers.append(encoded.read_footer())
+            self._moves.append(self._written)
+            for piece in encoded.pieces:
+                self._sink.write(piece)
+                self._written += len(piece)
 
     def close(self) -> int:
         """Write the last row group and the footer, whose word the number of rows is."""
@@ -225,25 +282,21 @@ class _ParquetWriter:
             return self._close_alone()
         if self._group.rows:
             self._flush()
-        for encoded in self._encoding.close():
-            self._append(encoded)
+        self._append_all(self._encoding.close())
         self._sink.write(file_end(join_footers(self._footers, self._moves)))
         return sum(footer.rows for footer in self._footers)
 
     def _close_alone(self) -> int:
         """Write what rows there are as one file: most objects are one row group."""
-        file: _EncodedFile | _EncodedGroup = self._without_rows
+        file: _Encoded = self._without_rows
         if self._group.rows:
-            file = self._take_group()()
+            is_small = self._group.is_small
+            self._encoding.begin(self._take_group(), may_be_alone=is_small)
+            [file] = self._encoding.close()
             for piece in file.pieces:
                 self._sink.write(piece)
         self._sink.write(file.end())
         return file.rows
-
-
-def _as_group(encode: Callable[[], _EncodedFile | _EncodedGroup]) -> _EncodedGroup:
-    file = encode()
-    return _EncodedGroup(file.pieces, file.read_footer())
 
 
 def _name_refusal(what: str, act: Callable[[], T]) -> T:
