@@ -19,6 +19,7 @@ MEMORY_MB = 1024
 """It lists and compares, which is bound by the processor, and reads the files of an inventory."""
 _TENDED_EVERY = "rate(5 minutes)"
 _BATCH_SIZE = 10
+"""As for live files: what one invocation works on between two looks at its time."""
 
 
 class Backfills(Construct):
@@ -39,17 +40,7 @@ class Backfills(Construct):
         options: Options,
     ) -> None:
         super().__init__(scope, construct_id)
-        lambda_.EventSourceMapping(
-            self,
-            "Receive",
-            target=convert,
-            event_source_arn=queue.queue_arn,
-            batch_size=_BATCH_SIZE,
-            max_batching_window=Duration.seconds(BATCHING_WINDOW_SECONDS),
-            max_concurrency=options.backfill_concurrency,
-            report_batch_item_failures=True,
-            enabled=False,
-        )
+        self._receive(queue, convert, options)
         call_on_schedule(
             self,
             "Tend",
@@ -59,3 +50,17 @@ class Backfills(Construct):
             call=ScheduledCall(id="backfill", function=lister, event={"action": "tend"}),
         )
         CfnOutput(Stack.of(self), "BackfillFunction", value=lister.function_name)
+
+    def _receive(self, queue: sqs.IQueue, convert: lambda_.IFunction, options: Options) -> None:
+        lambda_.EventSourceMapping(
+            self,
+            "Receive",
+            target=convert,
+            event_source_arn=queue.queue_arn,
+            batch_size=_BATCH_SIZE,
+            max_batching_window=Duration.seconds(BATCHING_WINDOW_SECONDS),
+            max_concurrency=options.backfill_concurrency,
+            report_batch_item_failures=True,
+            # The backfill function switches it on when somebody begins one.
+            enabled=False,
+        )

@@ -56,20 +56,7 @@ class BigRunMachine(Construct):
         self._options = options
         self._name = Names(options.name).big_run
         self._broken = self._make_broken()
-        self.machine = sfn.StateMachine(
-            self,
-            "Machine",
-            state_machine_name=self._name,
-            state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_chainable(self._define()),
-            # Every grant is written in `infra/grants.py`: the CDK adds none of its own.
-            role=self._make_role(grants).without_policy_updates(),
-            timeout=LONGEST_RUN,
-            tracing_enabled=not options.emulator,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        # But this one, which it adds to any role for a machine with a Distributed Map.
-        self.machine.node.try_remove_child("DistributedMapPolicy")
+        self.machine = self._make_machine(grants)
         acknowledge(
             self.machine,
             "AwsSolutions-SF1",
@@ -79,6 +66,23 @@ class BigRunMachine(Construct):
         if options.emulator:
             acknowledge(self.machine, "AwsSolutions-SF2", "the emulator has no X-Ray")
         self._heal()
+
+    def _make_machine(self, grants: tuple[Grant, ...]) -> sfn.StateMachine:
+        machine = sfn.StateMachine(
+            self,
+            "Machine",
+            state_machine_name=self._name,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_chainable(self._define()),
+            # Every grant is written in `infra/grants.py`: the CDK adds none of its own.
+            role=self._make_role(grants).without_policy_updates(),
+            timeout=LONGEST_RUN,
+            tracing_enabled=not self._options.emulator,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        # But this one, which it adds to any role for a machine with a Distributed Map.
+        machine.node.try_remove_child("DistributedMapPolicy")
+        return machine
 
     def _define(self) -> sfn.IChainable:
         """The phases, joined by one choice that reads where the last answer sends the run."""

@@ -22,11 +22,32 @@ class CommitQueue(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, options: Options, key: kms.IKey | None) -> None:
         super().__init__(scope, construct_id)
-        names, stack = Names(options.name), Stack.of(self)
-        encryption = sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED
-        source = sqs.Queue.from_queue_arn(self, "Source", stack.format_arn(service="sqs", resource=names.commit_queue))
-        # What a queue with an order gives up goes to a queue with an order, and to no other.
-        dead_letters = sqs.Queue(
+        stack = Stack.of(self)
+        dead_letters = self._make_dead_letters(options, key)
+        queue = sqs.Queue(
+            self,
+            "Queue",
+            queue_name=Names(options.name).commit_queue,
+            fifo=True,
+            visibility_timeout=Duration.seconds(visibility_seconds(options)),
+            retention_period=RETENTION,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVES),
+            enforce_ssl=True,
+            encryption=_to_encryption(key),
+            encryption_master_key=key,
+        )
+        CfnOutput(stack, "CommitQueueUrl", value=queue.queue_url).override_logical_id("CommitQueue")
+        CfnOutput(stack, "CommitDeadLettersUrl", value=dead_letters.queue_url).override_logical_id(
+            "CommitDeadLetterQueue"
+        )
+
+    def _make_dead_letters(self, options: Options, key: kms.IKey | None) -> sqs.Queue:
+        """What a queue with an order gives up goes to a queue with an order, and to no other."""
+        names = Names(options.name)
+        arn = Stack.of(self).format_arn(service="sqs", resource=names.commit_queue)
+        # By its ARN: each of the two queues names the other, and one has to be made first.
+        source = sqs.Queue.from_queue_arn(self, "Source", arn)
+        return sqs.Queue(
             self,
             "DeadLetters",
             queue_name=names.commit_dead_letters,
@@ -36,23 +57,11 @@ class CommitQueue(Construct):
                 redrive_permission=sqs.RedrivePermission.BY_QUEUE, source_queues=[source]
             ),
             enforce_ssl=True,
-            encryption=encryption,
+            encryption=_to_encryption(key),
             encryption_master_key=key,
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        queue = sqs.Queue(
-            self,
-            "Queue",
-            queue_name=names.commit_queue,
-            fifo=True,
-            visibility_timeout=Duration.seconds(visibility_seconds(options)),
-            retention_period=RETENTION,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVES),
-            enforce_ssl=True,
-            encryption=encryption,
-            encryption_master_key=key,
-        )
-        CfnOutput(stack, "CommitQueueUrl", value=queue.queue_url).override_logical_id("CommitQueue")
-        CfnOutput(stack, "CommitDeadLettersUrl", value=dead_letters.queue_url).override_logical_id(
-            "CommitDeadLetterQueue"
-        )
+
+
+def _to_encryption(key: kms.IKey | None) -> sqs.QueueEncryption:
+    return sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED

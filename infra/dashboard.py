@@ -114,6 +114,7 @@ class Dashboard(Construct):
             ages.append(label_metric(find_oldest(queue), f"AgeWebhook{name}"))
         line = cloudwatch.HorizontalAnnotation(value=visibility_seconds(self._options), label="Age…")
         waiting = []
+        # What is put off is invisible as well as what is worked on: SQS counts both alike.
         for name, queue in queues.items():
             waiting += [
                 label_metric(count_visible(queue), name),
@@ -154,17 +155,10 @@ class Dashboard(Construct):
             for function in ("convert", "big-run"):
                 metric = read_ours("NotCatalogued", self._options, function=function)
                 care.append(label_metric(metric, f"NotCatalogued, {function}"))
-        machine = self._watched.machine
-        runs = [
-            label_metric(machine.metric_started(period=PERIOD, statistic="Sum"), "started"),
-            label_metric(machine.metric_succeeded(period=PERIOD, statistic="Sum"), "succeeded"),
-            label_metric(count_failed(machine), "BigRunsFailed"),
-            label_metric(count_timed_out(machine), "BigRunsTimedOut"),
-        ]
         widgets: list[cloudwatch.IWidget] = [
             draw("Dead letters", letters),
             draw("Circuits and schemas", care),
-            draw("Big runs", runs),
+            draw("Big runs", self._count_big_runs()),
         ]
         if self._watched.commits is not None:
             commits = [read_ours(name, self._options, function="commit") for name in COMMIT_METRICS]
@@ -173,6 +167,15 @@ class Dashboard(Construct):
             findings = [read_ours(name, self._options, function="reconcile") for name in _FINDINGS]
             widgets.append(draw("Comparisons", findings))
         return widgets
+
+    def _count_big_runs(self) -> list[cloudwatch.IMetric]:
+        machine = self._watched.machine
+        return [
+            label_metric(machine.metric_started(period=PERIOD, statistic="Sum"), "started"),
+            label_metric(machine.metric_succeeded(period=PERIOD, statistic="Sum"), "succeeded"),
+            label_metric(count_failed(machine), "BigRunsFailed"),
+            label_metric(count_timed_out(machine), "BigRunsTimedOut"),
+        ]
 
     def _show_cost(self) -> list[cloudwatch.IWidget]:
         """An estimate by list prices: the functions' time, and what each converted object asks of other services."""

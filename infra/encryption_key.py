@@ -46,10 +46,15 @@ class EncryptionKey(Construct):
             self._allow("s3", sent_by_buckets(stack, notifying))
         if rules:
             self._allow("events", sent_by_rules(stack, *rules))
+        self._allow_log_groups(Names(options.name).log_groups)
+
+    def _allow_log_groups(self, beginning: str) -> None:
+        """Let CloudWatch Logs use the key for log groups whose names begin so."""
+        stack = Stack.of(self)
         log_groups = stack.format_arn(
             service="logs",
             resource="log-group",
-            resource_name=f"{Names(options.name).log_groups}*",
+            resource_name=f"{beginning}*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         # CloudWatch Logs names the log group in the encryption context: so the key serves this deployment's groups, and

@@ -453,6 +453,7 @@ def _keep_table_buckets(table_buckets: Iterable[UsedTableBucket], options: Optio
 
     S3 Tables deletes no file on request, so nobody may (Service Authorization Reference, "Amazon S3 Tables").
     """
+    # A statement's sid has to be unique in its policy, and may hold no ARN: FindTables0, FindTables1.
     for number, used in enumerate(table_buckets):
         tables = f"{used.arn}/table/*"
         of_namespaces = {"StringEquals": {"s3tables:namespace": list(used.namespaces)}}
@@ -477,13 +478,17 @@ def _keep_table_buckets(table_buckets: Iterable[UsedTableBucket], options: Optio
             because=because,
         )
         if options.emulator:
-            name = used.arn.rpartition("/")[2]
-            yield Grant(
-                sid=f"KeepTableFiles{number}",
-                actions=("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
-                resources=(f"arn:aws:s3:::{name}/*",),
-                because="the emulator keeps the tables' files in a bucket of the table bucket's name",
-            )
+            yield _keep_files_of_emulator(number, used)
+
+
+def _keep_files_of_emulator(number: int, used: UsedTableBucket) -> Grant:
+    name = used.arn.rpartition("/")[2]
+    return Grant(
+        sid=f"KeepTableFiles{number}",
+        actions=("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
+        resources=(f"arn:aws:s3:::{name}/*",),
+        because="the emulator keeps the tables' files in a bucket of the table bucket's name",
+    )
 
 
 def _of_emulator(options: Options) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 
 _LONGEST_QUEUE_NAME = 80
+"""Amazon SQS Developer Guide, "Message queues quotas"."""
 _LONGEST_RULE_NAME = 64
+"""Amazon EventBridge API Reference, "PutRule"."""
 
 
 @dataclass(frozen=True, slots=True)

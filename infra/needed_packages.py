@@ -21,6 +21,7 @@ def _formats_read(document: Document) -> Iterator[FileFormat]:
     for model_sync in document.active_model_syncs():
         model = document.model(model_sync.model)
         recognised = recognise(model.configuration.key or "")
+        # A model's own format, else what its key's extension says; of a whole folder it may be any.
         if model.file_format is not None:
             yield model.file_format
         elif recognised is not None:

@@ -124,6 +124,7 @@ def refuse_unknown_options(names: object) -> None:
     problems = []
     for name in filter(None, str(names or "").split(",")):
         if name not in _PARSERS:
+            # memroy_mb is no option, and near to memory_mb.
             similar = difflib.get_close_matches(name, _PARSERS, n=1)
             hint = f"did you mean {similar[0]!r}?" if similar else f"there are {', '.join(_PARSERS)}"
             problems.append(f"option {name!r}: there is none of that name; {hint}")

@@ -61,6 +61,7 @@ def package(
 def contents(functions: Path) -> Iterator[tuple[str, bytes]]:
     """Each file to deploy: its path there and its bytes, with the library, which a wheel has in another folder."""
     folders = set(functions.iterdir())
+    # From an installed wheel the library is in site-packages, and the handlers are not beside it.
     if functions / LIBRARY.name not in folders:
         folders.add(LIBRARY)
     for folder in sorted(folders):

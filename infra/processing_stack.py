@@ -86,20 +86,25 @@ class ProcessingStack(Stack):
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         functions = self._make_functions(topology, digest=code.name)
         queues = self._receive(functions["Convert"], topology)
-        if "Backfill" in functions:
-            Backfills(
-                self,
-                "Backfills",
-                queue=self._backfill_queue,
-                convert=functions["Convert"],
-                lister=functions["Backfill"],
-                options=options,
-            )
+        self._make_backfills(functions)
         self._send_to_webhooks(functions, topology)
         self._receive_commits(functions)
         self._watch(functions, queues)
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
         CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
+
+    def _make_backfills(self, functions: Mapping[str, lambda_.Function]) -> None:
+        # Without a source there is nothing to list, and no such function.
+        if "Backfill" not in functions:
+            return
+        Backfills(
+            self,
+            "Backfills",
+            queue=self._backfill_queue,
+            convert=functions["Convert"],
+            lister=functions["Backfill"],
+            options=self._options,
+        )
 
     def _list_databases(self, catalogued: Catalogued) -> tuple[str, ...]:
         """The databases of catalogued tables: those that are named, and the stack's own if it is wanted."""
@@ -109,20 +114,8 @@ class ProcessingStack(Stack):
     def _watch(self, functions: Mapping[str, lambda_.Function], queues: Mapping[str, sqs.IQueue]) -> None:
         """The machine of big runs, and the alarms and the dashboard over all."""
         backfills = self._backfill_queue if "Backfill" in functions else None
-        alarms = Alarms(
-            self,
-            "Alarms",
-            dead_letters=self._dead_letters,
-            queues=queues,
-            functions=functions,
-            options=self._options,
-            backfills=backfills,
-        )
         webhooks = {construct_id(name): queue for name, queue in self._webhook_queues.items()}
-        for name, queue in webhooks.items():
-            alarms.watch_webhook(name, queue)
-        if self._commit_queue is not None and self._commit_dead_letters is not None:
-            alarms.watch_commits(self._commit_queue, self._commit_dead_letters)
+        alarms = self._make_alarms(functions, queues, webhooks, backfills)
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
         if self._databases:
@@ -139,6 +132,29 @@ class ProcessingStack(Stack):
             commits=self._commit_queue,
         )
         Dashboard(self, "Dashboard", watched=watched, options=self._options)
+
+    def _make_alarms(
+        self,
+        functions: Mapping[str, lambda_.Function],
+        queues: Mapping[str, sqs.IQueue],
+        webhooks: Mapping[str, sqs.IQueue],
+        backfills: sqs.IQueue | None,
+    ) -> Alarms:
+        """The alarms of functions and queues."""
+        alarms = Alarms(
+            self,
+            "Alarms",
+            dead_letters=self._dead_letters,
+            queues=queues,
+            functions=functions,
+            options=self._options,
+            backfills=backfills,
+        )
+        for name, queue in webhooks.items():
+            alarms.watch_webhook(name, queue)
+        if self._commit_queue is not None and self._commit_dead_letters is not None:
+            alarms.watch_commits(self._commit_queue, self._commit_dead_letters)
+        return alarms
 
     def _find_queues(self, topology: Topology) -> Iterator[tuple[str, sqs.IQueue]]:
         """The managed queue of each source connection, which the storage stack makes."""
@@ -304,6 +320,7 @@ class ProcessingStack(Stack):
         )
         if home is not None:
             History(self, "ExportHistory", exporter=function, home=home, options=self._options)
+            # The history is a table in the database that was named for it, else in the deployment's own, if it has one.
             own = names.database if topology.needs_database else None
             database = self._options.history_database or own
             if database is not None:

@@ -25,6 +25,7 @@ from .layers import layers
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip file can say; layers have no better one that is the same everywhere."""
 _READABLE = 0o100644 << 16
+"""A plain file with the rights rw-r--r--, in the upper half of zip's attributes (APPNOTE.TXT, 4.4.15)."""
 SUMS = "SHA256SUMS"
 
 
@@ -66,6 +67,7 @@ def find_notes(changelog: str, version: str) -> str:
         if line.startswith("## "):
             if heading is not None:
                 break
+            # "## 0.2.0 (2026-11-29)" begins the notes of 0.2.0, and the next such line ends them.
             heading = line if line.split()[1] == version else None
         elif heading is not None:
             notes.append(line)

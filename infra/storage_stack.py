@@ -45,11 +45,7 @@ class StorageStack(Stack):
             termination_protection=not options.emulator,
             description=f"Millrace ({options.name}): buckets, queues and ledger. Losing this stack would hurt.",
         )
-        self.key: kms.IKey | None = None
-        if options.kms is Encryption.CUSTOMER:
-            notifying = sorted(_group_by_bucket(topology.notifications))
-            rules = [Names(options.name).webhook_queue(webhook.name) for webhook in topology.webhooks]
-            self.key = EncryptionKey(self, "Encryption", notifying=notifying, rules=rules, options=options).key
+        self.key = self._make_key(topology, options)
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         # The dead letters come before the queues that send there: they name them by ARN, which is known without them.
@@ -66,6 +62,13 @@ class StorageStack(Stack):
             CommitQueue(self, "Commits", options=options, key=self.key)
         self._notify(topology, options)
         self._say(topology)
+
+    def _make_key(self, topology: Topology, options: Options) -> kms.IKey | None:
+        if options.kms is not Encryption.CUSTOMER:
+            return None
+        notifying = sorted(_group_by_bucket(topology.notifications))
+        rules = [Names(options.name).webhook_queue(webhook.name) for webhook in topology.webhooks]
+        return EncryptionKey(self, "Encryption", notifying=notifying, rules=rules, options=options).key
 
     def _make_queues(self, topology: Topology, options: Options) -> Iterator[tuple[str, sqs.Queue]]:
         """A managed queue for each source, also for one whose events the user's own queue gets: requests go there."""

@@ -279,6 +279,7 @@ def _find_iceberg(document: Document) -> Iceberg | None:
             continue
         destination = document.destination_connection_of(sync)
         if sync.iceberg.table_bucket is None:
+            # None is the deployment's own database, which the storage stack makes.
             databases.add(sync.iceberg.database)
             in_glue.add(destination)
         else:
@@ -318,6 +319,7 @@ def _buckets(connections: Iterable[Connection]) -> tuple[UsedBucket, ...]:
     buckets: dict[str, UsedBucket] = {}
     for connection in connections:
         earlier = buckets.get(connection.bucket)
+        # Two connections may have folders of one bucket, and only one of them says that it is to be made.
         created = connection.create_bucket or (earlier is not None and earlier.created)
         buckets[connection.bucket] = UsedBucket(connection.bucket, connection.region, created)
     return tuple(buckets[name] for name in sorted(buckets))
