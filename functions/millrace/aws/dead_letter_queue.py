@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BATCH = 10
 """Messages of one request (Amazon SQS quotas)."""
 _HOLD_SECONDS = 600
+"""So long a letter that is looked at is hidden: who leaves without a word holds it no longer."""
 _LAST_RECEIPTS = 5
 """So many receipts in a row without a message that was not seen yet end a look."""
 _WAIT_SECONDS = 1

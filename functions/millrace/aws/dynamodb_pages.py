@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FIRST_ITEMS = 60
 """Items that each shard is asked for at first: a list shows 50, and with bad luck all are of one shard."""
 _MORE_ITEMS = 500
+"""Items of a further request to a shard, which only a long list needs."""
 
 Answer = Mapping[str, Any]
 

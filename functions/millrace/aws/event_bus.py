@@ -16,6 +16,7 @@ _MOST_BYTES = 200_000
 """Of the details in one request, which takes 256 KB and 10 events in all (Amazon EventBridge API Reference,
 "PutEvents")."""
 _MOST_EVENTS = 10
+"""Of one request (Amazon EventBridge API Reference, "PutEvents")."""
 
 
 class EventBus:

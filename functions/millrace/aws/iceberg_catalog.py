@@ -57,10 +57,12 @@ OWNER, OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.object
 _MOST_NAMED = 50
 """Objects that a snapshot's summary names with their fences; a commit of more says how many they are."""
 MOST_SNAPSHOTS = 300
+"""Of a table: see KEPT_SNAPSHOTS."""
 KEPT_SNAPSHOTS = 200
 """A table that has the most forgets the oldest with its next commit: all of them are in each metadata file, so that a
 table of a commit a second would have a file of 600,000 after a week. Their files are orphans then, and go as such."""
 _RACES = (CommitFailedException, ValidationException, TableAlreadyExistsError, NoSuchTableError)
+# No retries of pyiceberg's own: who loses a race has to load the table and decide once more.
 PROPERTIES = {
     "format-version": "2",
     TableProperties.COMMIT_NUM_RETRIES: "0",
@@ -288,6 +290,8 @@ class LoadedTable:
         wanted = set(paths)
         for manifest in self._list_manifests(self._table.current_snapshot()):
             names = {file.path for file in self._manifests.read(manifest, self._table.io)}
+            # Which files a manifest has is remembered. Whole entries are only read of those that have one that is
+            # wanted.
             if not names & wanted:
                 continue
             for entry in manifest.fetch_manifest_entry(io=self._table.io, discard_deleted=True):

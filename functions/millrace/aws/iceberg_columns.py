@@ -61,6 +61,7 @@ _SIMPLE: dict[pa.DataType, PrimitiveType] = {
     pa.time64("us"): TimeType(),
 }
 _MOST_DIGITS = 38
+"""Of Iceberg's decimals (Iceberg table specification, "Primitive types")."""
 _SHOWN = 10
 _BOUND_CHARACTERS = 16
 """Texts in bounds are cut to that many (Apache Iceberg, "Configuration", default of write metrics)."""

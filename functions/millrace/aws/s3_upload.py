@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART = 8 * 1024 * 1024
+"""What is smaller is one request, without a multipart upload."""
 _LARGE_PART = 64 * 1024 * 1024
 _PARTS_BEFORE_LARGE = 5000
 """10,000 parts are the most (Amazon S3 multipart upload limits): 5,000 of 8 MiB, then 5,000 of 64 MiB are 350 GB."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
+# Five attempts with pauses that grow take some seconds: what S3 refuses for longer the queue brings back. A read that
+# hangs for a minute is given up, since an invocation has fifteen.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     connect_timeout=5,

@@ -222,6 +222,7 @@ def _write_batch(work: RunWork, build: Build, number: int, after: str) -> Sequen
 
 def _take_batch(work: RunWork, build: Build, after: str) -> list[ListedObject]:
     """The next files, so many that neither their number nor their bytes are too many for a part."""
+    # Rounded up: a million files are 9,000 parts of at most 112, unless 500 are allowed anyway; ten million need 1,112.
     most_files = max(_MOST_FILES, -(-work.order.files // MOST_RUN_PARTS))
     most_bytes = _batch_bytes(work.order, work.order.size)
     batch, size = list[ListedObject](), 0

@@ -30,6 +30,7 @@ from millrace.objects.references import UNKNOWN_VERSION, ChangeKind, ObjectChang
 from millrace.planning.plans import Build, Plan
 
 _WAIT_SECONDS = 60
+"""Until a phase looks again whether its table is free: the machine waits, and nothing is paid for meanwhile."""
 _STOPPED = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than a run may"}
 
 

@@ -15,9 +15,11 @@ from millrace.errors import TooBig
 LARGE_BYTES = 32 * 2**30
 """An object from which on row groups are larger: below it, a footer of 100 columns has 20 MB at most."""
 LARGE_GROUP_BYTES = 64 * 2**20
+"""Four times the usual size, so that a footer is a fourth."""
 MOST_FOOTER_BYTES = 256 * 2**20
 """It is in memory as pieces, as a whole and as the parts of an upload, beside the clients and Arrow."""
 _CHUNK_BYTES = 105
+"""Of a footer, for each column of a row group: its offsets, sizes and statistics."""
 
 
 def group_bytes_of(size: int) -> int:

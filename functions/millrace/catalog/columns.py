@@ -32,6 +32,7 @@ _SIMPLE: dict[pa.DataType, str] = {
     pa.date32(): "date",
 }
 _MOST_DIGITS = 38
+"""Of Athena's decimals (Amazon Athena User Guide, "Data types")."""
 _LONGEST_TYPE = 131_072
 """Characters of a column's type in Glue (AWS Glue API Reference, "Column")."""
 _INNER_NAME = re.compile(r"[A-Za-z0-9_]+")

@@ -59,6 +59,7 @@ def _read_names(path: Path, lists: Iterable[str]) -> Iterator[str]:
         data = reading.read(path)
     except InvalidConfiguration:
         return
+    # Nothing is sure of a file that is being written: what is no name is passed over without a word.
     for field in lists:
         items = data.get(field) if isinstance(data, dict) else None
         for item in items if isinstance(items, list) else ():

@@ -117,6 +117,7 @@ def show_connections(
     Example: millrace connections --config millrace.yaml --account 123456789012
     """
     context.obj = config
+    # `millrace connections store` goes on from here with the configuration that was said before its name.
     if context.invoked_subcommand is not None:
         return
     document, functions = load(config), _Functions(account, tuple(role or ()))
@@ -172,6 +173,7 @@ def _described(
             described["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
         case AccessKeys():
             described["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
+        # A bucket that the stack creates needs no policy: the functions' own grants are enough there.
         case ExecutionRole() if functions.known and not connection.create_bucket:
             described["bucket_policy"] = bucket_policy(document, connection, principals=principals)
     match connection.notifications:

@@ -47,6 +47,7 @@ def commit_teller(base: Foundation, planner: Planner) -> CommitTeller | None:
     """Tells the committer of what its tables consist of; None without Iceberg tables, or before there is a queue."""
     syncs = [sync.name for sync in base.document.active_syncs() if sync.iceberg is not None]
     url = base.settings.commit_queue
+    # A deployment of an earlier version has no such queue until the next one.
     if not syncs or url is None:
         return None
     from millrace.aws.commit_queue import SQSCommitQueue  # noqa: PLC0415 - most deployments have no such tables

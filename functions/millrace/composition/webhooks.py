@@ -114,6 +114,7 @@ class _CachedSecrets:
 
 
 _SECRETS_ARE_FRESH_FOR = timedelta(minutes=5)
+"""A secret that was rotated counts after that time at the latest; to read it for each event would be paid for."""
 
 
 def webhook_world(

@@ -89,6 +89,7 @@ def check_table_bucket(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Contradiction("table_bucket", "keeps tables of Iceberg alone; write format: iceberg, or remove it")
     elif not namespace:
         yield Contradiction("table_bucket", "needs database, the namespace of the tables in it; add database: sales")
+    # What is no database at all was said by the field itself.
     elif re.fullmatch(_DATABASE, str(namespace)) and not _is_namespace(str(namespace)):
         yield Contradiction(
             "database",

@@ -305,6 +305,7 @@ def _shape(section: Section, *, leave_out: set[str]) -> dict[str, Any]:
 
 def _sync_shape(sync: Sync) -> dict[str, Any]:
     shape = _shape(sync, leave_out=_NOT_OF_THE_OUTPUT)
+    # What only chooses objects changes no output: with another filter none of them has to be written again.
     for schema in shape.get("schemas", ()):
         for name in OBJECT_FILTER_FIELDS:
             schema.pop(name, None)
@@ -314,6 +315,7 @@ def _sync_shape(sync: Sync) -> dict[str, Any]:
     if sync.iceberg is None:
         for name in _NOT_OF_THE_DESTINATION:
             destination.pop(name, None)
+    # An empty one is as good as none: catalog alone, added to a sync without options, leaves all outputs as they are.
     if destination == {}:
         shape.pop("destination_configuration", None)
     return shape

@@ -116,7 +116,9 @@ def parse_glob(text: str) -> str:
 
 
 _LONGEST_PATH = 700
+"""Of the 1,024 bytes of a key: below it come partitions and names of files."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# 192.168.0.1 has the form of a bucket's name, and S3 refuses it.
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")

@@ -107,6 +107,7 @@ def _is_url(text: str) -> bool:
     if not text.isprintable() or " " in text:
         return False
     parts = urlsplit(text)
+    # http://localhost:8080/ is for trying it out on one machine; a fragment, #top, is never sent to anybody.
     is_plain = parts.scheme == "http" and is_loopback(parts.hostname)
     return _has_sound_port(parts) and not parts.fragment and (parts.scheme == "https" or is_plain)
 

@@ -186,6 +186,7 @@ def check_records(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     try:
         find_record_path(path if isinstance(path, str) else None, parents)
     except InvalidConfiguration as error:
+        # Without the name before the colon: the contradiction has its own.
         yield Contradiction("json_parent_fields", str(error).partition(": ")[2])
 
 

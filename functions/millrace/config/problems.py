@@ -30,6 +30,7 @@ def path_of(steps: Sequence[Step]) -> str:
 def found(value: object) -> str:
     """Name a value as it was found; what may be a credential, and what is no plain value, is only described."""
     match value:
+        # Before int, which True is to Python as well.
         case bool():
             return str(value).lower()
         case str() if _CREDENTIAL.search(value):

@@ -220,6 +220,7 @@ def _compile(pattern: str) -> Any:
 
 
 _MERGE = "tag:yaml.org,2002:merge"
+# YAML 1.2.2, "Core Schema". By YAML 1.1, which PyYAML has by itself, `no` is false, 0777 is 511 and 12:30 is 750.
 _CORE_SCHEMA = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),

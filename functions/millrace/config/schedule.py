@@ -73,6 +73,7 @@ def _is_cron(text: str) -> bool:
 def _expression(frequency: object, given: Mapping[str, Any]) -> str | None:
     minute = _number(given, "minute", 59)
     hour = _number(given, "hour", 23)
+    # EventBridge's cron has six fields, and a ? for that one of day of the month and day of the week which is not said.
     expressions: dict[str, tuple[tuple[str, ...], Callable[[], str] | None]] = {
         MANUAL: ((), None),
         "hourly": (("minute",), lambda: f"cron({minute} * * * ? *)"),

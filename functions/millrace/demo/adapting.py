@@ -33,6 +33,7 @@ class AdaptedConfiguration:
         """The buckets that the stack takes for granted, each once."""
         connections = self.document.connections
         created = {connection.bucket for connection in connections if connection.create_bucket}
+        # A dict keeps the order of the connections, which a set does not.
         named = dict.fromkeys(connection.bucket for connection in connections)
         return [bucket for bucket in named if bucket not in created]
 

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = datetime.timedelta(days=7)
+"""Longer than any demonstration is kept."""
 _CLOCK_SKEW = datetime.timedelta(minutes=5)
+"""The certificate counts from that time before it was made, for clocks that are behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

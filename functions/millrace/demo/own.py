@@ -199,6 +199,7 @@ def _wait(deployed: DeployedDemo, tasks: Sequence[Task], step: Step) -> dict[Tas
 
 def _is_stuck(entries: Mapping[Task, Entry | None]) -> bool:
     """Whether all is settled but for what a person has to mend: such messages come back for a day."""
+    # Without an entry an object may still be on its way; then nothing is stuck.
     found = [entry for entry in entries.values() if entry is not None]
     is_blocked = any(not entry.settled for entry in found)
     return is_blocked and len(found) == len(entries) and all(map(is_final, found))

@@ -36,6 +36,7 @@ _DATA_FOLDER = "data"
 _SHOWN_AGAIN = "2026-09.csv"
 _PREVIEW_ROWS = 5
 _INTERRUPTED = 130
+"""What shells give for Ctrl-C: 128 and the signal's number, 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

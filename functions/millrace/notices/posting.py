@@ -17,6 +17,7 @@ from millrace.errors import ServiceUnavailable
 from millrace.notices.envelopes import WebhookRequest
 
 TIMEOUT_SECONDS = 10.0
+"""Of connecting and answering: a receiver notes the event and works later."""
 _MOST_ANSWER_BYTES = 4096
 
 
@@ -104,8 +105,10 @@ class HttpPoster:
         host = parts.hostname or ""
         if self.may_be_loopback and is_loopback(host) and parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port or 80, timeout=self.timeout)
+        # The configuration refuses it as well, but a file of it may be older than that rule.
         if parts.scheme != "https":
             raise ServiceUnavailable("only https is sent to; http is for the emulator")
+        # Connected to by the address that was looked at: a name may give another one a moment later (DNS rebinding).
         port = parts.port or 443
         return _PinnedConnection(host, port, self._find_address(host, port), self.timeout)
 

@@ -117,6 +117,7 @@ def describe_phase(phase: MapProgress) -> str:
     if phase.running:
         words.append(f"{phase.running:,} at work")
     if phase.stopped is None and phase.done:
+        # All parts are of about one size: 17 of 48 in 4 minutes leave 31, for about 7.
         left = seconds / phase.done * (phase.parts - phase.done)
         words.append(f"about {describe_seconds(left)} are left")
     return ", ".join(words)

@@ -129,6 +129,7 @@ class LetterBoxes:
         home = self.urls.get(letter.queue or "")
         if home is not None:
             return home
+        # A message that a person sent to the box by hand bears no queue's name.
         candidates = self._find_feeding(letter.box) or self._list_live()
         if len(candidates) == 1:
             return candidates[0]

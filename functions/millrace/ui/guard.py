@@ -106,6 +106,8 @@ class Guard:
     def _refuse_stranger(self, scope: Scope, headers: Headers) -> Response | None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         tokens = [value for name, value in query if name == TOKEN_PARAMETER]
+        # The token comes once, in the address that is opened. Then a cookie stands for it, so that it is in no further
+        # address, in no history and in no Referer.
         if any(map(self._secret.is_token, tokens)):
             return self._give_cookie(scope, [pair for pair in query if pair[0] != TOKEN_PARAMETER])
         cookies = SimpleCookie(headers.get("cookie", ""))

@@ -156,6 +156,7 @@ class Committer:
     def _commit_once(self, work: _TableWork, report: CommitReport) -> None:
         """Raises LostRace if the table was changed by another since it was loaded."""
         table = self.catalog.load(work.place)
+        # A table is made for its first output: before that nobody knows a column of it.
         if table is None and self._has_outputs(work):
             self.catalog.create(work.place)
             table = self.catalog.load(work.place)

@@ -85,6 +85,7 @@ def _answer(given: str | None, flag: str, question: str, parse: Callable[[str], 
     """
     if given is not None:
         return _parse(given, flag, parse)
+    # In a script or a pipeline a question would wait for ever.
     if not sys.stdin.isatty():
         if default is None:
             raise UsageError(f"{flag} is missing, and nobody is here to ask: say {flag}")

@@ -91,6 +91,7 @@ def audit(
     queues = _open_queues(deployments, deployed, syncs, config)
     auditor = _make_auditor(planner, ledger, look_at_outputs=outputs)
     has_trouble = False
+    # One sync whose bucket cannot be listed must not keep the others from being audited: it is told at the end.
     with each_alone() as alone, _report(report, ledger) as rows:
         for active in syncs:
             with alone():

@@ -141,6 +141,7 @@ def _parse_time(text: str, option: str, *, now: datetime, is_end: bool) -> datet
             f"{option} is {text!r}; expected a UTC day such as 2026-11-28, a time such as 2026-11-28T12:00, or a span "
             "such as 45m, 24h, 7d or 4w"
         ) from None
+    # --until 2026-11-28 includes that day, so that it means the next midnight.
     if len(text) <= _DAY_LENGTH:
         midnight = datetime.combine(moment.date(), time(tzinfo=UTC))
         return midnight + timedelta(days=1) if is_end else midnight

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from millrace.aws.sessions import Sessions
 
 _LABEL_WIDTH = 12
+"""Of what stands before each line of a description."""
 _SHOWN = 10
 """Tables and reasons that are shown; --json has them all."""
 _READ_AT_ONCE = 16
@@ -128,6 +129,7 @@ def _find_syncs(planner: Planner, sync: str | None, prefix: str | None) -> list[
         raise UsageError("say of what: keys, --sync NAME, or --prefix s3://bucket/prefix; see `millrace plan --help`")
     readers = []
     for active in map(planner.active_sync, _name_active(planner.document)):
+        # An address says the bucket: syncs of other folders are passed over, and none at all is an error.
         with suppress(UsageError):
             resolve_prefix(prefix, active.folder)
             readers.append(active)
@@ -303,6 +305,7 @@ def forecast_objects(
         speed = Speed.learn(_read_whole(islice(done, SAMPLE), ledger))
         if speed is None:
             return "nothing of this sync is converted yet to learn the speed from"
+        # The name at the end of the URL, by which the event source says its concurrency.
         queue = (find_queue(deployed) or "").rpartition("/")[2]
         machines = read_machines(deployments.client("lambda"), deployed.convert_function, queue)
     except MillraceError as error:

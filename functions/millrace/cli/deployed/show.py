@@ -38,6 +38,7 @@ def show(
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
     entries = find_entries(ledger, deployed.syncs, ref)
+    # An output is no source of any sync: its lineage says which object it was made of.
     if not entries and (source := find_source(deployments, ref)) is not None:
         entries = find_entries(ledger, deployed.syncs, source)
     if not entries:

@@ -122,6 +122,7 @@ def _convert_one(job: Job) -> int:
     from millrace.engine.files import convert_file  # noqa: PLC0415 - pyarrow takes time to import
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
+    # Before the first row is read: what is freed later goes back to the allocator that it came from.
     use_lean_pool()
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sources = sources_and_targets.SourceOpener()

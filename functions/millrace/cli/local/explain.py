@@ -230,6 +230,7 @@ def _print(file: str, explanation: Explanation, chosen: Sequence[ColumnFacts], *
     until = " up to where it is refused" if content.error is not None else ""
     size = count_of(explanation.size, "byte")
     console.print(f"{file}: {explanation.format}{compressed}, {size}, {counts}{until}", soft_wrap=True)
+    # Texts of the file are escaped: a name such as "\x1b[2J" would clear the screen.
     facts = Table.grid(padding=(0, 2))
     for fact in content.facts:
         facts.add_row(f"  {_printable(fact.name)}", _printable(fact.value), escape_controls(fact.why))

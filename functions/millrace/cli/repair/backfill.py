@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from millrace.objects.store import ObjectStore, Stores
 
 _POLL_SECONDS = 10.0
+"""Between two looks at how a backfill goes."""
 _SECONDS_IN_TWO_DAYS = 2 * 24 * 3600
 _DONE_AT_ONCE = {
     "status": "and only looks",

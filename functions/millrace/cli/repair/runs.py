@@ -64,6 +64,7 @@ def _call_until_complete(deployments: Deployments, name: str, event: dict[str, A
     """Call the function, and again behind what it has asked for while its time was too short."""
     deployed, _ = deployments.find(name)
     answer = deployments.invoke(deployed.reprocess_function, event)
+    # An invocation has fifteen minutes: a bucket of millions of objects needs several.
     while not answer["complete"]:
         _print_answer(answer, as_json=as_json)
         answer = deployments.invoke(deployed.reprocess_function, event | pick(answer, "run_id", "start_after"))

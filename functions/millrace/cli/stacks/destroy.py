@@ -58,6 +58,7 @@ def destroy(
 
 def _choose_stacks(stacks: SynthesisedStacks, states: dict[str, str], *, storage: bool) -> list[StackPlan]:
     """The stacks that go and are there."""
+    # The stack of functions holds nothing; that of queues and ledger what no deployment brings back.
     kept, made_again = stacks.stacks
     wanted = (made_again, kept) if storage else (made_again,)
     return [stack for stack in wanted if states[stack.name] != ABSENT]

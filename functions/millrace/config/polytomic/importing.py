@@ -183,6 +183,7 @@ def _join(first: AnswerObject, second: AnswerObject) -> AnswerObject:
     fields = dict(first.fields)
     for name, value in second.fields.items():
         known = fields.get(name)
+        # The answer of a list may have fewer fields than the object's own, so that what one lacks the other gives.
         if is_blank(known) or known == [] or name in BOOKKEEPING:
             fields[name] = value
         elif value != known and not is_blank(value) and value != []:
@@ -203,6 +204,7 @@ def _give_schemas_to_syncs(answers: Sequence[AnswerObject]) -> list[AnswerObject
 
 
 def _find_owner(schema: AnswerObject, syncs: Sequence[AnswerObject]) -> AnswerObject:
+    # The API's answer does not say whose schema it is; the name of its file may: 3f2a-schemas.json.
     owners = [sync for sync in syncs if sync.id and _is_word_of(sync.id, schema.file)]
     if not owners:
         owners = list(syncs)

@@ -21,6 +21,7 @@ class NameBook:
         own = str(answer.fields.get("name") or "")
         wanted = _to_name(own) or f"{answer.kind} {answer.id[:8] or len(self._taken) + 1}"
         name, number = wanted, 2
+        # orders, orders 2, orders 3. A name of 64 characters loses its end for the number.
         while name.casefold() in self._taken:
             ending = f" {number}"
             name, number = wanted[: _LONGEST - len(ending)] + ending, number + 1

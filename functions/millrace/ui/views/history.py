@@ -108,6 +108,7 @@ def draw_plot(
     bad: Callable[[DayLoad], float] | None = None,
 ) -> DayPlot:
     """A bar for each day, from the floor up to its share of the largest; ``bad`` is the part that is drawn apart."""
+    # Of fourteen days without any failure no bar is drawn; by zero nothing is divided.
     largest = max(map(figure, loads), default=0) or 1
     step = _PLOT_WIDTH / max(1, len(loads))
     bars, labels = [], []
