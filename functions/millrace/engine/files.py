@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +38,8 @@ from millrace.engine.table_sources import Source
 from millrace.errors import UsageError
 
 _MIB = 2**20
+_STREAM = "-"
+"""What other tools take for standard input and output."""
 _MOST_SHOWN = 20
 
 
@@ -75,9 +80,9 @@ class LocalTarget:
     """A file written under a temporary name in its folder, and renamed once it is whole."""
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path)
-        if self._path.is_dir():
-            raise UsageError(f"target: {path} is a folder; name a file in it")
+        _check_target(path)
+        # Behind a link is what is meant: the link stays one, as with cp and the shell.
+        self._path = Path(os.path.realpath(path))
         self._temporary = self._path.with_name(f".{self._path.name[:100]}.{secrets.token_hex(8)}.part")
         try:
             self._file = self._temporary.open("xb", buffering=_MIB)
@@ -100,13 +105,39 @@ class LocalTarget:
         self._temporary.replace(self._path)
 
 
+def _check_target(path: str) -> None:
+    """Raise UsageError for what is there and is no file: a rename would put a file in its place, as in /dev/null's."""
+    target = Path(path)
+    if target.is_dir():
+        raise UsageError(f"target: {path} is a folder; name a file in it")
+    if path == _STREAM:
+        raise UsageError("target: - is no file's name: a pipe cannot be whole or absent; name a file, or ./-")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"target: {path} is no file, and would be replaced by one; name a file")
+
+
 def open_local_source(path: str) -> BinaryIO:
-    """A local file to read; raise UsageError where there is none."""
+    """A local file to read; what can be read once only, such as a pipe, is kept first.
+
+    Raises: UsageError where there is none.
+    """
+    if path == _STREAM:
+        raise UsageError("source: - is no file's name; standard input is /dev/stdin, and a file of that name ./-")
     try:
-        return Path(path).open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115 - who reads it closes it
+        return file if file.seekable() else _keep_stream(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"source: {path} cannot be read: {reason}") from error
+
+
+def _keep_stream(stream: BinaryIO) -> BinaryIO:
+    """A file without a name that has all of a stream: readers look at a file's end, and go back."""
+    with stream:
+        kept = tempfile.TemporaryFile()  # noqa: SIM115 - who reads it closes it
+        shutil.copyfileobj(stream, kept, _MIB)
+    kept.seek(0)
+    return kept
 
 
 def find_local_origin(path: str) -> FileOrigin:
@@ -237,16 +268,19 @@ def how_to_read(
     if source_format is None and recognised is not None:
         source_format = recognised.format
     if source_format is None:
-        raise UsageError(f"source: the name {path} does not tell its format; say which with from: {_formats()}")
+        raise UsageError(_describe_nameless(path))
     if recognised is None:
         return source_format, replace(asked, compression=compression or _compression_of(path))
     named = with_extensions(asked, recognised)
     return source_format, replace(named, compression=compression or recognised.compression)
 
 
-def _formats() -> str:
+def _describe_nameless(path: str) -> str:
+    if Path(path).is_dir():
+        return f"source: {path} is a folder; name a file in it"
     *first, last = SOURCE_FORMATS
-    return f"{', '.join(first)} or {last}"
+    formats = f"{', '.join(first)} or {last}"
+    return f"source: the name {path} does not tell its format; say which with --from (a job with from): {formats}"
 
 
 def _compression_of(path: str) -> Compression:

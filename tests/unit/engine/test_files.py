@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -95,6 +97,46 @@ def test_bad_rows_go_to_the_quarantine_file(tmp_path: Path) -> None:
     assert aside.read_bytes() == b""
 
 
+def test_what_can_be_read_once_only_is_read_as_a_file_is(tmp_path: Path) -> None:
+    pipe, target = tmp_path / "pipe", tmp_path / "out.jsonl"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"a\n" + b"1\n" * 50_000,))
+    writer.start()
+
+    rows = convert_file(Job(source=str(pipe), source_format=FileFormat.CSV, target=str(target), to=FileFormat.JSON))
+
+    writer.join()
+    assert rows.written == 50_000
+    assert target.read_bytes() == b'{"a":1}\n' * 50_000
+
+
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
+    source, pipe = tmp_path / "in.csv", tmp_path / "pipe"
+    source.write_bytes(b"a\n1\n")
+    os.mkfifo(pipe)
+
+    with pytest.raises(UsageError, match="is no file, and would be replaced by one"):
+        convert_file(Job(source=str(source), target=str(pipe), to=FileFormat.CSV))
+
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("before", [None, b"what stood there"])
+def test_a_link_stays_one_and_what_is_behind_it_is_replaced(tmp_path: Path, before: bytes | None) -> None:
+    source, link, target = tmp_path / "in.csv", tmp_path / "latest.csv", tmp_path / "x" / "1.csv"
+    source.write_bytes(b"a\n1\n")
+    target.parent.mkdir()
+    if before is not None:
+        target.write_bytes(before)
+    link.symlink_to(target)
+
+    convert_file(Job(source=str(source), target=str(link), to=FileFormat.CSV))
+
+    assert link.is_symlink()
+    assert target.read_bytes() == b"a\n1\n"
+    assert [path.name for path in target.parent.iterdir()] == ["1.csv"]
+
+
 def test_a_source_can_become_its_own_target(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"a;b\n1;2\n")
@@ -156,9 +198,12 @@ def test_jobs_are_answered_one_by_one_and_fail_alone(tmp_path: Path) -> None:
         ({"compress": "snappy"}, "snappy is not what json may have; expected none, gz, zst, bz2"),
         ({"from": "parquet"}, "MalformedFile"),
         ({"source": "data.doc"}, "does not tell its format"),
+        ({"source": "."}, "source: . is a folder; name a file in it"),
+        ({"source": "-", "from": "csv"}, "standard input is /dev/stdin"),
         ({"source": ""}, "no path"),
         ({"target": "no/such/folder/out.json"}, "target: no/such/folder/out.json cannot be written"),
         ({"target": "."}, "is a folder"),
+        ({"target": "-"}, "name a file, or ./-"),
         ({"subfolder": "../up"}, "leads out"),
         ({"subfolder": "/top"}, "leads out"),
     ],

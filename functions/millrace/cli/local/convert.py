@@ -180,4 +180,4 @@ def _told_by_name(target: str) -> str:
     for extension, file_format in _TARGET_FORMATS.items():
         if name.endswith(extension):
             return file_format
-    raise UsageError(f"--to is missing, and the name {target} does not tell it; expected {', '.join(FileFormat)}")
+    raise UsageError(f"--to is missing, and the name {target} does not tell it; expected {', '.join(TARGETS)}")

@@ -140,7 +140,9 @@ def test_a_demanded_type_of_a_column_that_the_file_lacks_is_told(run: Any, order
     ("arguments", "said"),
     [
         (["nowhere.csv"], "cannot be read"),
-        (["a.strange"], "does not tell its format"),
+        (["a.strange"], "does not tell its format; say which with --from"),
+        (["-", "--from", "csv"], "standard input is /dev/stdin"),
+        (["."], "is a folder; name a file in it"),
         (["{}", "--from", "odt"], "'odt'"),
         (["{}", "--delimiter", "ab"], "--delimiter"),
         (["{}", "--encoding", "klingon"], "klingon"),
