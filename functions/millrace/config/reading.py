@@ -23,6 +23,10 @@ def read(path: Path) -> object:
     """Read a YAML (``.yaml``, ``.yml``) or JSON file; raise InvalidConfiguration naming the file, and the line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InvalidConfiguration(
+            f"{path}: cannot be read: {error.strerror}; name another with --config, or write one with `millrace init`"
+        ) from error
     except OSError as error:
         raise InvalidConfiguration(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -20,6 +20,7 @@ _CRON_FIELD = r"[A-Z0-9*?,/#LW-]+"
 _CRON = re.compile(rf"cron\({_CRON_FIELD}(?: {_CRON_FIELD}){{5}}\)")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _FORMS = "rate(15 minutes), cron(0 6 * * ? *), hourly, daily, weekly, manual, or an object with frequency, minute, hour"
+_FREQUENCIES = ("hourly", "daily", "weekly", MANUAL)
 _ELSEWHERE = {
     "continuous": "not a schedule here: set enable_event_notifications on the source connection instead",
     "custom": "written as cron(minute hour day-of-month month day-of-week year) here",
@@ -60,7 +61,10 @@ def _expression_of_object(value: Mapping[Any, Any]) -> str | None:
     given = drop_blanks(value)
     if unknown := sorted(map(str, given.keys() - {"frequency", "minute", "hour", "day_of_week"})):
         raise ValueError(f"an object with frequency, minute, hour, day_of_week and no {', '.join(unknown)}")
-    return _expression(given.pop("frequency", None), given)
+    frequency = given.pop("frequency", None)
+    if str(frequency) not in {*_FREQUENCIES, *_ELSEWHERE}:
+        raise ValueError(f"its frequency as one of {', '.join(_FREQUENCIES)}, and not {frequency!r}")
+    return _expression(frequency, given)
 
 
 def _is_cron(text: str) -> bool:
@@ -127,7 +131,7 @@ ScheduleField = Annotated[
                     "additionalProperties": False,
                     "required": ["frequency"],
                     "properties": {
-                        "frequency": {"enum": ["hourly", "daily", "weekly", MANUAL]},
+                        "frequency": {"enum": list(_FREQUENCIES)},
                         "minute": {"type": ["integer", "string", "null"]},
                         "hour": {"type": ["integer", "string", "null"]},
                         "day_of_week": {"type": ["integer", "string", "null"]},

@@ -143,7 +143,11 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     """The path and the system's reason."""
-    assert problems_of(tmp_path / "no.yaml") == [f"{tmp_path / 'no.yaml'}: cannot be read: No such file or directory"]
+    (problem,) = problems_of(tmp_path / "no.yaml")
+
+    assert problem.startswith(f"{tmp_path / 'no.yaml'}: cannot be read: No such file or directory; ")
+    assert "--config" in problem
+    assert "`millrace init`" in problem
     assert problems_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
 
 

@@ -56,7 +56,9 @@ def test_no_schedule(blank: str | None) -> None:
         ({"frequency": "hourly", "minute": 60}, "minute from 0 to 59"),
         ({"frequency": "weekly", "day_of_week": "someday"}, "sunday, monday"),
         ({"frequency": "daily", "at": 3}, "no at"),
-        ({}, "hourly"),
+        ({}, "its frequency as one of hourly, daily, weekly, manual, and not None"),
+        ({"frequency": "hourlyish"}, "its frequency as one of hourly, daily, weekly, manual, and not 'hourlyish'"),
+        ({"frequency": ["daily"]}, "and not ['daily']"),
         (5, "hourly"),
     ],
 )
