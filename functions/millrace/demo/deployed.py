@@ -83,7 +83,7 @@ class DeployedDemo:
     def find_in(cls, outputs: Outputs, emulator: Emulator, configuration: Path) -> DeployedDemo:
         """What was deployed of ``configuration``, by the outputs of its stacks."""
         document = load(configuration)
-        _record(emulator).write_text(document.to_json())
+        find_deployed(emulator).write_text(document.to_json())
         return cls(emulator, document, Deployed.of(merge_outputs(outputs)))
 
     @classmethod
@@ -250,10 +250,10 @@ def _grow_pauses() -> Iterator[float]:
 
 def load_deployed(emulator: Emulator) -> Document:
     """The configuration that was deployed last to ``emulator``."""
-    return load(_record(emulator))
+    return load(find_deployed(emulator))
 
 
-def _record(emulator: Emulator) -> Path:
+def find_deployed(emulator: Emulator) -> Path:
     """Where the configuration that was deployed is kept for as long as the emulator runs."""
     return emulator.folder / "deployed.json"
 

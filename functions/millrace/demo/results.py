@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from millrace.demo.deployed import Task, load_deployed
+from millrace.demo.deployed import Task, find_deployed, load_deployed
 from millrace.demo.emulator import Emulator
 from millrace.demo.screen import Screen
 from millrace.demo.sending import list_sources
@@ -47,6 +47,8 @@ def show_use(emulator: Emulator, example: Task | None, screen: Screen) -> None:
     screen.say("For the other commands, in a shell of its own:")
     screen.say("  unset AWS_PROFILE AWS_SESSION_TOKEN")
     screen.say(f"  export {' '.join(f'{name}={shlex.quote(environment[name])}' for name in _VARIABLES)}")
+    # What differs on the emulator, such as regions, would be trouble to doctor, diff and destroy.
+    screen.say(f"  export MILLRACE_CONFIG={shlex.quote(str(find_deployed(emulator)))}")
     screen.say("  millrace status")
     if example is not None:
         screen.say(f"  millrace show {shlex.quote(str(example.source))}")
