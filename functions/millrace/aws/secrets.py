@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.faults import error_code, translated
 from millrace.errors import BadCredentials, ConfigurationError
+from millrace.operations.repair_commands import quote_for_shell
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -48,7 +49,7 @@ def read(client: SecretsManagerClient, secret: str, *, of: str, remedy: str) -> 
 
 def read_keys(client: SecretsManagerClient, secret: str, connection: str) -> tuple[str, str]:
     """The access key id and the secret access key of a connection."""
-    remedy = f"`millrace connections store {connection}` writes it"
+    remedy = f"`millrace connections store {quote_for_shell(connection)}` writes it"
     text = read(client, secret, of=f"connection {connection!r}", remedy=remedy)
     try:
         key_id, key = (json.loads(text)[field] for field in KEY_FIELDS)

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 FUNCTIONS = Path(__file__).parents[3] / "functions" / "millrace"
@@ -65,6 +66,48 @@ def test_a_command_inside_of_a_clause_is_in_backticks() -> None:
         if not all(before.endswith((":", "(", "`")) for before in befores):
             wrong.append((place, text))
 
+    assert wrong == []
+
+
+BEHIND_A_COMMAND = re.compile(r"\bmillrace [a-z-]+ (?:[a-z]+ )?$")
+"""A text whose next part is an argument of a command: ``millrace reprocess {sync}``."""
+QUOTES = {"quote", "quote_for_shell"}
+NAMES_OF_RUNS = {"run", "execution"}
+"""They are made of letters, digits and hyphens."""
+
+
+def _find_arguments(tree: ast.AST) -> Iterator[ast.JoinedStr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            for before, part in pairwise(node.values):
+                is_behind = isinstance(before, ast.Constant) and BEHIND_A_COMMAND.search(str(before.value))
+                if is_behind and isinstance(part, ast.FormattedValue) and _last_name(part.value) not in NAMES_OF_RUNS:
+                    yield node
+
+
+def _last_name(value: ast.expr) -> str:
+    """``run`` of ``order.run``."""
+    return str(getattr(value, "attr", getattr(value, "id", "")))
+
+
+def _quotes(tree: ast.AST) -> bool:
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {func.id if isinstance(func, ast.Name) else getattr(func, "attr", "") for func in calls}
+    return not names.isdisjoint(QUOTES)
+
+
+def test_an_argument_of_a_command_is_quoted_so_that_it_can_be_pasted() -> None:
+    """A sync may be named ``inbox to parquet``; within its function the argument is quoted, there or before."""
+    wrong: list[str] = []
+    right: list[str] = []
+    for path in sorted(FUNCTIONS.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                for text in _find_arguments(function):
+                    (right if _quotes(function) else wrong).append(f"{path.name}:{text.lineno}")
+
+    assert len(right) >= 8
     assert wrong == []
 
 

@@ -25,6 +25,7 @@ from millrace.operations.backfills.progress import BackfillProgress, describe_pr
 from millrace.operations.backfills.selection import BackfillSelection, Looked, demand_divisible
 from millrace.operations.backfills.steering import BackfillOrder
 from millrace.operations.forecast import Forecast
+from millrace.operations.repair_commands import quote_for_shell
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import Planner
 from millrace.remote.deployments import Deployments
@@ -180,7 +181,7 @@ class RemoteBackfills:
             progress = self._wait_for_end(sync, sleep)
         except KeyboardInterrupt:
             hint = "look with --status, stop it for a while with --pause, give it up with --stop"
-            text = f"the backfill goes on without this command: millrace backfill {sync} ({hint})"
+            text = f"the backfill goes on without this command: millrace backfill {quote_for_shell(sync)} ({hint})"
             raise Interrupted(text) from None
         _print_progress(progress, as_json=as_json)
 

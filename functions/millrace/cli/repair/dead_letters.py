@@ -66,12 +66,15 @@ def _show_letters(boxes: LetterBoxes, classes: Sequence[LetterClass], limit: int
         _print_letter(examined, as_json=as_json)
         shown.append(examined)
     if not as_json:
-        _print_rest(boxes.count_waiting())
+        _print_rest(boxes.count_waiting(), has_shown=bool(shown))
     return shown
 
 
-def _print_rest(waiting: int) -> None:
-    print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+def _print_rest(waiting: int, *, has_shown: bool) -> None:
+    if waiting:
+        print_line(f"about {waiting:,} more wait; see them with --limit")
+    else:
+        print_line("that is all" if has_shown else "no dead letters")
 
 
 def _discard_letters(boxes: LetterBoxes, letters: Sequence[Examined], *, is_asked: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from millrace.mappings import leave_out_none
 from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillStore, RangeTree
+from millrace.operations.repair_commands import quote_for_shell
 from millrace.wording import count_of
 
 _SHOWN_AFTER_END = timedelta(days=2)
@@ -116,7 +117,8 @@ def describe_progress(progress: BackfillProgress) -> str:
         f"{counts.failed:,} failed, {counts.known:,} were converted already",
     ]
     if counts.failed_before:
-        parts.append(f"{counts.failed_before:,} had failed before (millrace reprocess {row.sync} --state failed)")
+        command = f"millrace reprocess {quote_for_shell(row.sync)} --state failed"
+        parts.append(f"{counts.failed_before:,} had failed before ({command})")
     if counts.waiting:
         parts.append(f"{counts.waiting:,} wait for a restore or a big run (millrace status)")
     if progress.rate:

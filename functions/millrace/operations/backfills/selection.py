@@ -18,6 +18,7 @@ from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore
 from millrace.operations.backfills.board import BackfillCounts
 from millrace.operations.comparison import Pair, compare_pair, entries_below, join_by_key
+from millrace.operations.repair_commands import quote_for_shell
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, Ignored, Plan, SourceFile
 
@@ -199,7 +200,7 @@ def demand_divisible(sync: ActiveSync) -> None:
 def _refuse_folder(sync: ActiveSync) -> UsageError:
     return UsageError(
         f"sync {sync.name!r} makes one table of all files of a folder, so that there is nothing to divide into "
-        f"requests; make the table with: millrace reprocess {sync.name}"
+        f"requests; make the table with: millrace reprocess {quote_for_shell(sync.name)}"
     )
 
 

@@ -27,6 +27,7 @@ from millrace.operations.backfills.listing import ListingEnd
 from millrace.operations.backfills.progress import BackfillProgress, as_next_generation, read_progress
 from millrace.operations.backfills.selection import demand_divisible
 from millrace.operations.reconcile import CALLS
+from millrace.operations.repair_commands import quote_for_shell
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import Planner
 from millrace.wording import join_names
@@ -175,7 +176,8 @@ class BackfillSteering:
             if active is not None and active.name not in tried:
                 raise UsageError(
                     f"a backfill of sync {sync.name!r} is {active.state} since {active.started:%Y-%m-%d %H:%M} UTC; "
-                    f"look at it with: millrace backfill {sync.name} --status; or give it up with --stop"
+                    f"look at it with: millrace backfill {quote_for_shell(sync.name)} --status; "
+                    "or give it up with --stop"
                 )
             tried.add(row.name)
             return row

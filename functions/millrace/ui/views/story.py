@@ -15,7 +15,7 @@ from millrace.ledger.entries import Entry, State, is_at_work
 from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
 from millrace.operations.previews import PREVIEW_ROWS, Preview, preview_file, read_quarantined
-from millrace.operations.repair_commands import advise_repair
+from millrace.operations.repair_commands import advise_repair, quote_for_shell
 from millrace.planning.plans import Plan
 from millrace.planning.targets import QUARANTINE_FOLDER
 from millrace.remote.entry_documents import entry_to_json
@@ -165,6 +165,6 @@ def _explain(world: PageWorld, entry: Entry) -> Any:
         if source.head.size > _MOST_EXPLAINED:
             raise UsageError(
                 f"the file has {source.head.size:,} bytes, and all of them would be read through this machine; run it "
-                f"where they are near: millrace explain {entry.source}"
+                f"where they are near: millrace explain {quote_for_shell(str(entry.source))}"
             )
         return explain_file(source.stream, file_format, read)

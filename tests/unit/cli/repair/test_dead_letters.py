@@ -238,6 +238,10 @@ def test_a_backfill_s_letter_goes_back_to_its_queue_and_one_of_unknown_origin_do
     assert queues.sent == {"backfill": [body(1)], "managed": [body(2)]}
 
 
+def test_that_there_are_none_is_said(run: Any, queues: QueuesOfLetters) -> None:
+    assert run("dead-letters", deployments=DeploymentOfLetters(queues)).out == "no dead letters\n"
+
+
 def test_what_the_function_said_is_shown(run: Any, queues: QueuesOfLetters) -> None:
     queues.put("dead", body(1), reason="503 five times", error="ServiceUnavailable", queue="managed")
 
