@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import shutil
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -279,6 +281,31 @@ def load_command(entry: CommandEntry) -> Command:
     return get_group(parent).commands[entry.name]
 
 
+def _fit_help(command: Any, *, is_narrow: bool) -> None:
+    """Let a help's text fill its lines, and show a narrow one without tables.
+
+    A table of options shares 80 columns among six of its own, so that words were cut: ``--json-parent-fie…``.
+    """
+    sub_commands = getattr(command, "commands", {})
+    if is_narrow and not sub_commands:
+        command.rich_markup_mode = None
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(_fill_paragraph(text, is_narrow=is_narrow) for text in paragraphs)
+    for sub_command in sub_commands.values():
+        _fit_help(sub_command, is_narrow=is_narrow)
+
+
+def _fill_paragraph(text: str, *, is_narrow: bool) -> str:
+    """A paragraph as one line; examples keep theirs, for which a help without tables wants a mark."""
+    if not text.startswith(("Example", " ")):
+        return " ".join(text.split())
+    return f"\b\n{text}" if is_narrow and "\n" in text else text
+
+
+_COLUMNS_FOR_TABLES = 100
+"""From here on the widest help, that of `convert`, is whole in a table."""
+
+
 class LazyCommands(TyperGroup):
     """A group that lists its commands from a table, and imports the one that is called.
 
@@ -312,6 +339,7 @@ class LazyCommands(TyperGroup):
                 if is_to_run:
                     self._prepare(ctx, entry)
                 command = load_command(entry)
+                _fit_help(command, is_narrow=shutil.get_terminal_size().columns < _COLUMNS_FOR_TABLES)
         return name, command, rest
 
     def _prepare(self, ctx: Any, entry: CommandEntry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed
+from millrace.cli.commands import COMMANDS as ENTRIES
+from millrace.cli.commands import load_command
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.places import EXAMPLES
@@ -87,6 +90,30 @@ def test_every_command_teaches_itself(run: Any, command: str) -> None:
 
     assert ran.code == 0
     assert len(ran.out) > 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", ["80", "100", "200"])
+def test_no_help_cuts_a_word_or_is_wider_than_its_terminal(
+    run: Any, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+
+    for entry in ENTRIES:
+        lines = run(entry.name, "--help").out.splitlines()
+        assert max(map(len, lines)) <= int(columns)
+        assert [line for line in lines if re.search(r"\w…|,…", line)] == []
+        for parameter in load_command(entry).params:
+            assert any(parameter.opts[-1] in line for line in lines)
+
+
+def test_examples_of_a_help_keep_their_lines(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = [line.strip() for line in run("reprocess", "--help").out.splitlines()]
+
+    assert "Examples: millrace reprocess to-parquet --state failed" in lines
+    assert 'millrace reprocess to-parquet --key "in/2026 q1.csv"' in lines
 
 
 def test_help_names_every_command_and_what_exit_codes_mean(run: Any) -> None:
