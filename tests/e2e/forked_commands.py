@@ -37,7 +37,7 @@ def run_command(
 
 def _run(command: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
     """Become the command: nothing of the parent is left but what it has imported."""
-    from millrace.cli.main import main  # noqa: PLC0415 - who starts the process needs none of it
+    from millrace.cli import main  # noqa: PLC0415 - who starts the process needs none of it
 
     os.environ.clear()
     os.environ.update(environment)

@@ -37,7 +37,7 @@ def functions(tmp_path: Path) -> Path:
         "convert/handler.py",
         "convert/__pycache__/handler.cpython-313.pyc",
         "millrace/delivery/worker.py",
-        "millrace/cli/main.py",
+        "millrace/cli/command_line.py",
         "millrace/remote/deployments.py",
         "millrace/ui/static/page.js",
         "millrace/demo/emulator.py",

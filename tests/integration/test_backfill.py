@@ -19,8 +19,8 @@ from millrace.aws.backfill_switch import BackfillEventSource
 from millrace.aws.circuits import DynamoDBCircuits
 from millrace.aws.deployed import Deployed
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.cli.command_line import app
 from millrace.cli.interrupts import Interrupted
-from millrace.cli.main import app
 from millrace.cli.repair.backfill import RemoteBackfills
 from millrace.composition.backfill import backfill_actions
 from millrace.delivery.breaker import Circuit

@@ -13,7 +13,7 @@ import yaml
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from millrace.cli.main import app
+from millrace.cli.command_line import app
 from millrace.config.document import parse
 from millrace.errors import ConfigurationError, UsageError
 

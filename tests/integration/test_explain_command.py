@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from millrace.cli.main import app
+from millrace.cli.command_line import app
 from tests.places import EXAMPLES
 
 STORES = EXAMPLES / "data" / "shop" / "stores.parquet"

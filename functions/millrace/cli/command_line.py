@@ -64,7 +64,7 @@ def options(
     del version
 
 
-def main(deployments: Deployments | None = None) -> None:
+def run_commands(deployments: Deployments | None = None) -> None:
     """Run the command; errors that we know become one message and an exit code, without a traceback.
 
     ``deployments`` replaces AWS for the commands that ask a deployment.

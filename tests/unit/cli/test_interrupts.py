@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,28 @@ class InterruptedDeployment:
 
 def interrupt(*_arguments: Any, **_options: Any) -> Any:
     raise KeyboardInterrupt
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupter())
+from millrace.cli import main
+main()
+"""
+
+
+def test_before_a_command_is_imported_it_makes_no_traceback() -> None:
+    """The first half second of a command is spent on imports."""
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - code of this file
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted: nothing was changed\n")
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)

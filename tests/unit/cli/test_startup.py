@@ -58,7 +58,7 @@ def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(loaded: Loade
         "millrace.cli.commands",
         "millrace.cli.extras",
         "millrace.cli.interrupts",
-        "millrace.cli.main",
+        "millrace.cli.command_line",
         "millrace.cli.waiting",
     }
 
