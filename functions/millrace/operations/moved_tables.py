@@ -35,7 +35,7 @@ class MovedTables:
 
     def has_moved(self, plan: Plan) -> bool:
         """Whether the table of a file has another format than the file, and none of its files has that any more."""
-        if plan.format_table is None or plan.format_prefix is None:
+        if plan.format_table is None:
             return False
         answer_key = (plan.format_table, plan.recipe.source_format)
         if answer_key not in self._answers:

@@ -110,7 +110,7 @@ def _is_finished_since(since: datetime) -> Callable[[Entry], bool]:
 
 def _seconds_covered(hour: _StateReading, now: datetime) -> float:
     """The hour, or the part of it that was read: 2,000 that finished within a minute are 120,000 an hour."""
-    if hour.is_whole or not hour.entries:
+    if hour.is_whole:
         return _HOUR.total_seconds()
     oldest = hour.entries[-1].finished or now
     return max(1.0, (now - oldest).total_seconds())

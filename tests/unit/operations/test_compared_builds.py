@@ -98,6 +98,30 @@ def test_one_over_which_workers_died_is_left_alone_while_its_files_are_the_same(
     assert FOLDER.key in compare(failed)
 
 
+@pytest.mark.parametrize(
+    ("state", "hours", "is_readable", "is_asked"),
+    [
+        (State.WAITING, 0, True, True),
+        (State.WAITING, -2, True, False),
+        (State.WAITING, 0, False, False),
+        (State.CONVERTED, 0, True, False),
+    ],
+    ids=["left out", "its build is just over", "archived since", "in the table"],
+)
+def test_a_file_that_the_last_table_left_out_is_asked_for(
+    state: State, hours: int, *, is_readable: bool, is_asked: bool
+) -> None:
+    """It was deleted when the build listed its folder, and undeleted, and the news of both are lost."""
+    world = build(("in/crm/a.csv", b"id\n1\n"))
+    file = ObjectRef("acme-in", "in/crm/a.csv")
+    entry = world.entry(file)
+    world.ledger.put(replace(entry, revision=entry.revision + 1, state=state))
+    world.now += timedelta(hours=hours)
+    world.store.is_readable = is_readable
+
+    assert compare(world) == ([file.key] if is_asked else [])
+
+
 def test_one_that_waits_is_asked_for_only_when_its_message_must_be_lost() -> None:
     """The index of a sync's keys does not say since when it waits: the entry itself is read."""
     world = build(("in/crm/a.csv", b"id\n1\n"))

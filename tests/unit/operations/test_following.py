@@ -236,25 +236,53 @@ def test_a_call_that_does_not_go_on_where_the_last_ended_says_that_nobody_is_tol
     assert [request.ticket is None for request in world.queue.sent] == [False, False, True]
 
 
-def test_one_that_is_never_asked_for_to_its_end_is_forgotten() -> None:
+def test_a_call_once_more_of_a_run_that_is_all_asked_for_says_that_nobody_is_told() -> None:
+    world = Followed()
+    first = world.ask()
+    (run,) = world.store.kept.runs
+
+    answer = world.ask(run_id=first["run_id"], start_after=run.reached)
+
+    assert "nobody is told" in answer["untold"]
+    assert world.store.kept.runs[0].calls == run.calls
+
+
+@pytest.mark.parametrize(("over", "is_kept"), [(timedelta(0), True), (timedelta(seconds=1), False)])
+def test_one_that_is_not_asked_for_to_its_end_is_forgotten_after_a_day(over: timedelta, *, is_kept: bool) -> None:
     world = Followed()
     world.ask(_one_portion())
 
-    world.now += timedelta(days=2)
+    world.now += timedelta(days=1) + over
     world.follower.tend()
 
-    assert (world.names, world.store.kept.runs) == ([], ())
+    assert (world.names, bool(world.store.kept.runs)) == ([], is_kept)
+
+
+def test_the_end_of_a_run_is_when_it_was_found_and_not_when_it_was_told() -> None:
+    world = Followed()
+    world.ask()
+    world.settle()
+    world.now += timedelta(minutes=5)
+    world.trouble = ServiceUnavailable("no bus")
+    with pytest.raises(ServiceUnavailable):
+        world.follower.tend()
+
+    world.trouble = None
+    world.now += timedelta(minutes=5)
+    world.follower.tend()
+
+    assert world.events[-1].to_detail()["seconds"] == 300.0
 
 
 def test_what_is_lost_ends_it_when_no_message_can_be_left() -> None:
     world = Followed()
     world.ask()
     world.settle(but=2)
-    world.now += timedelta(days=9)
+    world.now += timedelta(days=10, seconds=-1)
     world.follower.tend()
     assert world.names == ["run.started"]
 
-    world.now += timedelta(days=2)
+    world.now += timedelta(seconds=1)
     world.follower.tend()
 
     assert world.names == ["run.started", "run.completed_with_errors"]
@@ -271,6 +299,18 @@ def test_too_many_at_once_are_asked_for_and_not_followed() -> None:
     assert answer["sent"] == OBJECTS
     assert "200 reprocesses" in answer["untold"]
     assert world.names == []
+
+
+def test_one_that_is_followed_goes_on_however_many_there_are() -> None:
+    world = Followed()
+    first = world.ask(_one_portion())
+    runs = [AskedRun(run_id=str(number), sync="nightly", started=NOON, is_asked=True) for number in range(MOST_RUNS)]
+    world.store.kept = AskedRuns(runs=(*runs, *world.store.kept.runs))
+
+    answer = world.ask(run_id=first["run_id"], start_after=first["start_after"])
+
+    assert "untold" not in answer
+    assert world.names == ["run.started"] * (MOST_RUNS + 1)
 
 
 @dataclass

@@ -57,6 +57,22 @@ def test_no_time_is_negative_however_conversions_lie() -> None:
     assert speed.take(1, 1_500_000) == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "object_seconds"),
+    [((2.0, 2.0), 0), ((1.0, 3.0), 0), ((1.0, 1.5), 0.5)],
+    ids=["as long for twice the bytes", "more than twice as long", "half as long again"],
+)
+def test_a_line_of_which_a_byte_or_an_object_would_take_no_time_is_none(
+    seconds: tuple[float, float], object_seconds: float
+) -> None:
+    speed = Speed.learn([conversion(1_000_000, seconds[0]), conversion(2_000_000, seconds[1])])
+
+    assert speed is not None
+    assert speed.object_seconds == pytest.approx(object_seconds)
+    assert speed.megabytes_per_second > 0
+    assert speed.take(2, 3_000_000) == pytest.approx(sum(seconds))
+
+
 def test_what_is_not_converted_teaches_nothing() -> None:
     failed = replace(conversion(1, 1.0), state=State.FAILED)
 

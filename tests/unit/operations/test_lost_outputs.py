@@ -103,6 +103,30 @@ def test_a_tables_output_is_told_of_when_the_table_is_done(state: State, *, is_t
     assert bool(checker.find_lost(world.entry(source))) == is_told
 
 
+def test_a_table_of_another_file_is_not_the_files_to_lose() -> None:
+    """The other file has taken the table over, and this one's entry does not say so yet."""
+    world = snapshots()
+    source = ObjectRef("acme-in", "in/a.csv")
+    entry = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/t"))
+    assert entry is not None
+    world.ledger.put(replace(entry, file=ObjectRef("acme-in", "in/b.csv"), revision=entry.revision + 1))
+    stores = {"landing": world.store, "lake": world.store}
+    checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
+
+    assert world.entry(source).state is State.CONVERTED
+    assert checker.find_lost(world.entry(source)) == ()
+
+
+def test_what_the_ledger_has_lost_since_it_was_listed_has_no_outputs_to_lose() -> None:
+    world = converted()
+    world.store.delete(TARGET)
+    entry = world.entry()
+    del world.ledger.entries[entry.stored_sync, entry.source]
+    checker = OutputChecker(planner=world.planner, stores={"lake": world.store}, ledger=world.ledger)
+
+    assert checker.find_lost(entry) == ()
+
+
 def test_a_table_that_the_ledger_has_lost_has_no_outputs_to_lose() -> None:
     world = snapshots()
     table = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/t"))

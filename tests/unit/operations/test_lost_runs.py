@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from millrace.big_runs.events import Phase, PhaseEvent
 from millrace.errors import ServiceUnavailable
-from millrace.ledger.entries import State
+from millrace.ledger.entries import BigRunFacts, Entry, State
 from millrace.objects.machine import ExecutionStatus
 from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import never_ends
 from tests.configurations import bulk_sync
-from tests.fakes import InMemoryCheckpoints
+from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryMachine
 from tests.unit.big_runs.running import RunWorld
 from tests.unit.big_runs.test_equal_outputs import to_csv
 from tests.unit.big_runs.test_tables import FOLDER, ask, fill, folder_world
-from tests.world import SOURCE
+from tests.world import NOON, SOURCE
+
+BLANK = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
+FACTS = BigRunFacts(
+    name="nightly-1", execution="nightly-1", connection="lake", home=ObjectRef("acme-out", ".millrace/runs/nightly-1/")
+)
 
 
 @pytest.fixture
@@ -42,6 +49,27 @@ def compare(world: RunWorld) -> None:
         runs=runs,
     ).run("nightly", never_ends)
     world.answer_queue()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        replace(BLANK, state=State.WAITING),
+        replace(BLANK, state=State.CONVERTED, big_run=FACTS),
+        replace(BLANK, state=State.IN_FLIGHT, big_run=FACTS),
+    ],
+    ids=["not there", "waits for its restore", "done by a run", "in flight"],
+)
+def test_a_run_is_at_work_only_on_what_waits_for_it(entry: Entry | None) -> None:
+    ledger, asked = InMemoryLedger(), list[str]()
+    if entry is not None:
+        ledger.put(replace(entry, revision=1))
+    runs = LostRuns(machine=InMemoryMachine(lambda: NOON), ledger=ledger, now=lambda: NOON)
+
+    assert not runs.is_at_work("nightly", SOURCE, lambda: asked.append("asked"))
+    assert asked == []
+    assert ledger.get("nightly", SOURCE) == (None if entry is None else replace(entry, revision=1))
 
 
 def test_a_run_that_is_at_work_is_left_alone(in_run: RunWorld) -> None:

@@ -79,8 +79,8 @@ def test_the_index_that_leaves_least_to_look_through_is_read(wanted: ListFilter,
 )
 @pytest.mark.parametrize("size", [1, 3, 7, 50])
 def test_all_pages_together_are_the_whole_list_and_nothing_twice(wanted: ListFilter, size: int) -> None:
-    """Ten at each time, so that pages end among entries at one place of the index."""
-    ledger = ledger_of(*(entry(f"in/{number:02}", State.FAILED, minutes=number // 10) for number in range(30)))
+    """Ten at each time, so that pages end among entries at one place of the index; the newest have the last keys."""
+    ledger = ledger_of(*(entry(f"in/{number:02}", State.FAILED, minutes=2 - number // 10) for number in range(30)))
 
     pages = read_all(ledger, wanted, size=size)
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.config.document import parse
-from millrace.errors import ServiceUnavailable, UsageError
-from millrace.ledger.entries import Entry, State
+from millrace.errors import MalformedFile, ServiceUnavailable, UsageError
+from millrace.ledger.entries import LONGEST_WAIT, Entry, Failure, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef, SourceVersion
 from millrace.objects.store import ListedObject
@@ -28,6 +28,7 @@ from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
 def listed(key: str, etag: str = "e") -> ListedObject:
@@ -189,6 +190,54 @@ def test_what_waits_for_its_restore_and_can_be_read_is_asked_for(
     house.run()
 
     assert house.asked() == asked
+
+
+@pytest.mark.parametrize(
+    ("entry_state", "error", "age", "is_readable", "asked"),
+    [
+        (State.FAILED, ServiceUnavailable("503"), LONGEST_WAIT + SECOND, True, ["in/a.csv"]),
+        (State.FAILED, ServiceUnavailable("503"), LONGEST_WAIT, True, []),
+        (State.FAILED, ServiceUnavailable("503"), LONGEST_WAIT + SECOND, False, []),
+        (State.FAILED, MalformedFile("bad"), LONGEST_WAIT + SECOND, True, []),
+        (State.CONVERTED, None, LONGEST_WAIT + SECOND, True, []),
+    ],
+    ids=["given up", "on its ninth day", "archived since", "bad bytes", "converted"],
+)
+def test_what_failed_for_a_while_and_has_no_message_any_more_is_asked_for(
+    house: House, entry_state: State, error: Exception | None, age: timedelta, *, is_readable: bool, asked: list[str]
+) -> None:
+    """A ledger was restored from a copy, in which the object waited for its next try."""
+    house.upload("in/a.csv")
+    house.know("in/a.csv")
+    (known,) = house.ledger.works()
+    failure = Failure.of(error) if error is not None else None
+    finished = house.time - age
+    house.ledger.put(replace(known, revision=known.revision + 1, state=entry_state, failure=failure, finished=finished))
+    house.store.is_readable = is_readable
+
+    house.run()
+
+    assert house.asked() == asked
+
+
+class ForgetfulLedger(InMemoryLedger):
+    """Has forgotten a sync's entries, which its index still shows."""
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """Nothing."""
+        return None
+
+
+def test_what_the_ledger_has_forgotten_since_it_was_listed_is_left_to_the_next_comparison(house: House) -> None:
+    house.upload("in/a.csv")
+    house.know("in/a.csv")
+    (known,) = house.ledger.works()
+    failure = Failure.of(ServiceUnavailable("503"))
+    house.ledger.put(replace(known, revision=known.revision + 1, state=State.FAILED, failure=failure))
+
+    report = house.run(index=ForgetfulLedger(house.ledger.entries))
+
+    assert (report.progress, house.asked()) == (Progress.COMPLETE, [])
 
 
 def test_a_run_puts_what_differs_on_the_queue_for_its_sync(house: House) -> None:

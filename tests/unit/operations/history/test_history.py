@@ -337,6 +337,16 @@ class TestExport:
         plant.export()
         assert plant.store.buckets["acme-out"][place_of(HOME, "2026-11-23").key] is whole, "it is left alone since"
 
+    def test_a_file_of_the_very_midnight_has_the_whole_day(self) -> None:
+        plant = HistoryPlant(now=MONDAY + timedelta(days=3))
+        plant.store.modified = MONDAY.replace(hour=0) + timedelta(days=1)
+        plant.store.put(place_of(HOME, "2026-11-23"), b"whole")
+        plant.settle(finished("in/a.csv"))
+
+        plant.export()
+
+        assert plant.store.data(place_of(HOME, "2026-11-23")) == b"whole"
+
     def test_a_killed_export_leaves_the_day_as_it_was(self) -> None:
         plant = HistoryPlant(now=MONDAY + timedelta(days=1))
         plant.settle(finished("in/a.csv"))
