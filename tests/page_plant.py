@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from millrace.aws.circuits import DynamoDBCircuits
 from millrace.aws.deployed import Deployed
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
-from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
+from millrace.aws.dynamodb_checkpoints import DynamoDBCheckpoints
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.catalog.iceberg.messages import CommitRequest
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.table_schema import SchemaVersion, TableSchema

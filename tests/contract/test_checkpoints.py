@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
+from millrace.aws.dynamodb_checkpoints import DynamoDBCheckpoints
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import LostRace
 from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from tests.fakes import InMemoryCheckpoints

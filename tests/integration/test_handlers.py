@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import boto3
 import pytest
 from botocore.session import Session
 
@@ -64,6 +65,27 @@ def test_a_cold_start_makes_no_client_that_few_messages_need(
     assert convert_all(around.deliver({"Records": records})) == []
 
     assert sorted(made) == ["dynamodb", "s3", "sqs"]
+
+
+def test_a_large_object_starts_the_machine_of_big_runs(
+    around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = boto3.client("stepfunctions")
+    definition = json.dumps({"StartAt": "end", "States": {"end": {"Type": "Succeed"}}})
+    role = "arn:aws:iam::123456789012:role/big-runs"
+    made = machines.create_state_machine(name="big-runs", definition=definition, roleArn=role)
+    monkeypatch.setenv(MACHINE_VARIABLE, made["stateMachineArn"])
+    monkeypatch.setenv("MILLRACE_BIG_RUN_BYTES", "10")
+    monkeypatch.setenv("MILLRACE_BIG_RUN_PART_BYTES", "10")
+    records = [around.upload("in/a.csv", ORDERS)]
+
+    assert convert_all(around.deliver({"Records": records})) == []
+
+    entry = around.entry("in/a.csv")
+    assert entry is not None
+    assert entry.big_run is not None
+    runs = machines.list_executions(stateMachineArn=made["stateMachineArn"])["executions"]
+    assert [run["name"] for run in runs] == [entry.big_run.name]
 
 
 @pytest.mark.parametrize("is_used", [True, False])

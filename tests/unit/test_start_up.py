@@ -52,7 +52,16 @@ NEEDED_BY_ALL_THAT_IT_DOES = {
 }
 """What one function loads at its start, since there is nothing that it does without."""
 OF_OTHER_FUNCTIONS = {
-    "convert": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
+    "convert": (
+        "millrace.operations",
+        "millrace.composition.runs",
+        # What few messages need: composition/seldom.py loads it with the first of them.
+        "millrace.big_runs",
+        "millrace.objects.machine",
+        "millrace.aws.step_functions",
+        "millrace.aws.dynamodb_backfills",
+        "millrace.aws.dynamodb_checkpoints",
+    ),
     "big_run": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
     "reprocess": ("millrace.composition.convert", "millrace.delivery"),
     "reconcile": ("millrace.composition.convert", "millrace.delivery"),

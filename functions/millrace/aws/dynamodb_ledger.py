@@ -10,25 +10,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from millrace.aws.batches import read_items
 from millrace.aws.faults import translated
 from millrace.aws.item_parts import divide_item, join_item
 from millrace.aws.ledger_items import (
-    SEPARATOR,
     SHARDS,
     item_of,
-    serialize_fields,
     to_entry,
     to_fields,
     to_format,
     to_key,
     to_schema,
     to_table,
-    to_time_text,
 )
 from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import Entry, State
@@ -41,16 +36,13 @@ from millrace.ledger.table_entries import (
     SchemaEntry,
     TableEntry,
 )
-from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
-from millrace.operations.checkpoints import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MERGED_PAGE = 500
 """Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
-_CHECKPOINT_TIMES = ("lease_until", "put_off_since", "completed", "begun", "behind_since", "caught_up_since")
 
 
 class DynamoDBLedger:
@@ -169,41 +161,6 @@ class DynamoDBLedger:
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
             for answer in pages:
                 yield from answer["Items"]
-
-
-class DynamoDBCheckpoints:
-    """Satisfies ``reconciliation.Checkpoints``: one item a sync, in the ledger's table and in none of its indexes."""
-
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
-
-    def get(self, sync: str) -> Checkpoint | None:
-        """One strongly consistent GetItem."""
-        with translated("dynamodb:GetItem on", self._table):
-            answer = self._client.get_item(TableName=self._table, Key=_checkpoint_key(sync), ConsistentRead=True)
-        if "Item" not in answer:
-            return None
-        fields = to_fields(answer["Item"])
-        del fields["pk"]
-        for name, counts in pick(fields, "counts", "last").items():
-            fields[name] = Counts(**counts)
-        for name, text in pick(fields, *_CHECKPOINT_TIMES).items():
-            fields[name] = datetime.fromisoformat(text)
-        return Checkpoint(**fields)
-
-    def put(self, checkpoint: Checkpoint) -> None:
-        """One conditional PutItem."""
-        fields = asdict(checkpoint) | {name: to_time_text(getattr(checkpoint, name)) for name in _CHECKPOINT_TIMES}
-        item = serialize_fields(fields)
-        with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
-            self._client.put_item(
-                TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync), **follows(checkpoint.revision)
-            )
-
-
-def _checkpoint_key(sync: str) -> dict[str, Any]:
-    return {"pk": {"S": f"{sync}{SEPARATOR}"}}
 
 
 def follows(revision: int) -> dict[str, Any]:

@@ -12,14 +12,12 @@ from typing import Protocol
 from millrace import __version__
 from millrace.aws import secrets
 from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources
-from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import ReceivedMessages
-from millrace.aws.step_functions import StepFunctions
-from millrace.big_runs.starting import BigRunStarter
 from millrace.composition.base import Foundation, utc_now
 from millrace.composition.catalog import Cataloguing, cataloguing
 from millrace.composition.letters import LetterTeller, letter_teller
+from millrace.composition.seldom import LazyStarter, LazyTicketBook
 from millrace.composition.telling import LazyBus, entry_teller
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
@@ -174,7 +172,7 @@ def convert_world(
         teller=entry_teller(base, planner),
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
-    tickets = TicketCounter(DynamoDBBackfills(base.sessions.client("dynamodb"), base.settings.ledger_table), utc_now)
+    tickets = TicketCounter(LazyTicketBook(base), utc_now)
     return ConvertWorld(
         worker,
         _breaker(base, witness),
@@ -192,13 +190,8 @@ def _route(base: Foundation, planner: Planner, claims: Claims) -> Routing:
     settings = base.settings
     if settings.big_run_machine is None:
         return NO_BIG_RUNS
-    starter = BigRunStarter(
-        machine=StepFunctions(base.sessions.client_on_demand("stepfunctions"), settings.big_run_machine),
-        planner=planner,
-        claims=claims,
-        stores=base.sessions,
-        part_bytes=settings.part_bytes or DEFAULT_PART_BYTES,
-    )
+    part_bytes = settings.part_bytes or DEFAULT_PART_BYTES
+    starter = LazyStarter(base, planner, claims, settings.big_run_machine, part_bytes)
     return Routing(starter=starter, big_run_bytes=settings.big_run_bytes)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from millrace import __version__
 from millrace.aws.deployed import invoke_later
-from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
+from millrace.aws.dynamodb_checkpoints import DynamoDBCheckpoints
 from millrace.aws.step_functions import StepFunctions
 from millrace.composition.base import Foundation, utc_now
 from millrace.composition.following import run_follower, run_teller

@@ -49,7 +49,7 @@ def read_surroundings(deployments: Deployments, deployed: Deployed, name: str) -
     from millrace.aws import queues  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.circuits import FunctionEventSources  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.dynamodb_backfills import DynamoDBBackfills  # noqa: PLC0415 - needs boto3, which is slow to import
-    from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
+    from millrace.aws.dynamodb_checkpoints import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.own_metrics import sum_last_day  # noqa: PLC0415 - needs boto3, which is slow to import
 
     unknown: list[str] = []

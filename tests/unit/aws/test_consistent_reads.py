@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from millrace.aws.circuits import DynamoDBCircuits
-from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
+from millrace.aws.dynamodb_checkpoints import DynamoDBCheckpoints
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.objects.references import ObjectRef
 
 TABLE = ObjectRef("acme-in", "in/orders")
