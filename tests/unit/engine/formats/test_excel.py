@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 import sys
 from typing import Any
 
 import openpyxl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.excel.numbers import DateFormat, find_date_format, find_kept_number
 from millrace.engine.formats.excel.package import name_of_cell
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import TARGET_FORMATS, BadRows, Compression, Face, FileFormat, ReadOptions
@@ -25,8 +29,9 @@ from millrace.errors import (
     UnknownSheet,
     UnsupportedType,
 )
+from tests.properties import examples
 from tests.unit.engine.formats.builders import conversion, converted
-from tests.unit.engine.formats.workbooks import grid, number, ods, packed, text, xlsb, xlsx
+from tests.unit.engine.formats.workbooks import grid, moment, number, ods, packed, text, xlsb, xlsx
 
 EXCEL = FORMATS[FileFormat.EXCEL]
 ORDERS = xlsx({"Orders": grid(("id", "name", "price"), (1, "Ada", 1.5), (2, "Bob", 12))})
@@ -97,6 +102,120 @@ def test_dates_that_count_from_1904() -> None:
     workbook.active.append([dt.date(2026, 1, 31)])
 
     assert read_table(saved(workbook)).column("a").to_pylist() == [dt.date(2026, 1, 31)]
+
+
+class TestNumbersThatCalamineChanges:
+    """It holds each number as a double, and makes a moment of each that has a date's format."""
+
+    @pytest.mark.parametrize("whole", [2**53 + 1, -(2**53) - 1, 12345678901234567, 2**63 - 1, -(2**63)])
+    def test_a_whole_number_keeps_its_digits(self, whole: int) -> None:
+        found = read_table(xlsx({"One": grid(("a",), (1,), (whole,))})).column("a")
+
+        assert found.type == pa.int64()
+        assert found.to_pylist() == [1, whole]
+
+    @pytest.mark.parametrize(
+        "digits", ["9223372036854775808", "1" * 25, "1e400", "-1E400", "1e-400", "0.1234567890123456789", "9" * 5000]
+    )
+    def test_what_no_type_of_a_column_holds_is_the_text_that_it_is(self, digits: str) -> None:
+        data = xlsx({"One": grid(("a",), (1,)) | {"A3": number(digits)}})
+
+        assert read_table(data).column("a").to_pylist() == ["1", digits]
+
+    @given(st.floats(allow_nan=False, allow_infinity=False))
+    @settings(max_examples=examples(200), deadline=None)
+    def test_a_double_is_itself_however_it_is_written(self, double: float) -> None:
+        """With 15 digits or more, as Excel and others write it."""
+        for text_of_it in (repr(double), f"{double:.16e}", f"{double:.30e}", f"{double:.17g}"):
+            if not re.fullmatch("-?[0-9]{16,}", text_of_it):
+                assert find_kept_number(text_of_it) is None
+
+    @given(st.integers(-(2**70), 2**70))
+    @settings(max_examples=examples(200), deadline=None)
+    def test_a_whole_number_is_kept_or_is_a_double(self, whole: int) -> None:
+        kept = find_kept_number(str(whole))
+
+        assert int(kept or float(whole)) == whole
+
+    def test_beside_other_numbers_it_is_text_as_no_type_holds_both(self) -> None:
+        data = xlsx({"One": grid(("a",), (0.5,), (2**53 + 1,))})
+
+        assert read_table(data).column("a").to_pylist() == ["0.5", "9007199254740993"]
+
+    def test_open_document_keeps_its_digits_too(self) -> None:
+        cell = '<table:table-cell table:number-columns-repeated="2" office:value-type="float" office:value="{}"/>'
+        data = ods(f'<table:table-row table:number-rows-repeated="2">{cell.format(2**53 + 1)}</table:table-row>')
+
+        assert read_table(data, has_headers=False).to_pylist() == [{"column_1": 2**53 + 1, "column_2": 2**53 + 1}] * 2
+
+    @pytest.mark.parametrize("serial", [-1, -0.25, -1000, 60, 60.5, 1 - 1e-10, 2_958_466])
+    @pytest.mark.parametrize("kind", ["xlsx", "xlsb"])
+    def test_a_number_that_is_no_moment_stays_a_number(self, serial: float, kind: str) -> None:
+        """Excel shows -1 as #####, and 60 as 29 February 1900."""
+        if kind == "xlsb":
+            data = xlsb(("a",), (float(serial),), (45000.0,), number_format=14)
+        else:
+            data = xlsx({"One": grid(("a",)) | {"A2": moment(serial), "A3": moment(45000)}})
+
+        assert read_table(data).column("a").to_pylist() == [str(serial), "2023-03-15"]
+
+    @pytest.mark.parametrize(
+        ("serial", "expected"),
+        [
+            (1, dt.date(1900, 1, 1)),
+            (59, dt.date(1900, 2, 28)),
+            (61, dt.date(1900, 3, 1)),
+            (45000, dt.date(2023, 3, 15)),
+            (2_958_465, dt.date(9999, 12, 31)),
+            (0, dt.time()),
+        ],
+    )
+    @pytest.mark.parametrize("kind", ["xlsx", "xlsb"])
+    def test_whole_days_are_dates_in_each_kind_of_workbook(self, serial: int, expected: object, kind: str) -> None:
+        data = xlsx({"One": grid(("a",)) | {"A2": moment(serial)}})
+        if kind == "xlsb":
+            data = xlsb(("a",), (float(serial),), number_format=14)
+
+        assert read_table(data).column("a").to_pylist() == [expected]
+
+    def test_whole_days_may_be_a_length_of_time(self) -> None:
+        days = [{"a": dt.timedelta(days=2)}, {"a": dt.timedelta(days=-2)}]
+
+        assert read_table(xlsb(("a",), (2.0,), (-2.0,), number_format=46)).to_pylist() == days
+        assert read_table(column(dt.timedelta(days=2), dt.timedelta(days=-2))).to_pylist() == days
+
+    def test_beside_other_cells_a_length_is_printed_as_in_a_column_of_lengths(self) -> None:
+        lengths = [dt.timedelta(days=1, hours=12), dt.timedelta(microseconds=-1500)]
+        alone = converted(column(*lengths), "excel", "csv").decode().split()
+
+        assert read_table(column(*lengths, "x")).column("a").to_pylist() == [*alone[1:], "x"]
+
+    @pytest.mark.parametrize(
+        ("code", "form"),
+        [
+            ("dd.mm.yyyy", DateFormat.MOMENT),
+            ("[$-409]mmmm\\ d", DateFormat.MOMENT),
+            ("[h]:mm", DateFormat.LENGTH),
+            ("[SS]", DateFormat.LENGTH),
+            ('#,##0.00\\ "days"_D;[Red]-0*s', None),
+            ("General", None),
+            ("0.00E+00", None),
+        ],
+    )
+    def test_a_formats_code_says_what_it_makes_of_numbers(self, code: str, form: DateFormat | None) -> None:
+        assert find_date_format("164", {"164": code}) is form
+
+    @pytest.mark.parametrize("days", [1e12, -1e300])
+    def test_a_length_beyond_what_is_possible_is_refused_with_its_row(self, days: float) -> None:
+        data = xlsx({"One": grid(("a",), (1,)) | {"A3": moment(days)}}, date_format="46")
+
+        with pytest.raises(MalformedFile, match="row 3 of the sheet"):
+            read_table(data)
+
+    @pytest.mark.parametrize("inside", ["4<!-- x -->2", "4<![CDATA[2]]>"])
+    def test_a_value_that_it_would_read_in_part_is_refused(self, inside: str) -> None:
+        with pytest.raises(MalformedFile, match=r"the cell A2 has (a comment|CDATA) within its value"):
+            read_table(xlsx({"One": grid(("a",), (inside,)) | {"A2": number(inside)}}))
 
 
 class TestSheets:
@@ -246,6 +365,28 @@ class TestOtherKinds:
 
         with pytest.raises(MalformedFile, match="the cell A2 holds an error"):
             read_table(data)
+
+    def test_an_error_that_is_repeated_is_refused_at_each_place(self) -> None:
+        error = (
+            '<table:table-row table:number-rows-repeated="2"><table:table-cell table:number-columns-repeated="2"'
+            ' office:value-type="string" calcext:value-type="error"/></table:table-row>'
+        )
+        bad = list[BadRow]()
+
+        table = read_table(ods(f"{self.NAME}</table:table-row>{error}"), bad=bad, bad_rows=BadRows.QUARANTINE)
+
+        assert table.num_rows == 0
+        assert [row.line for row in bad] == [2, 3]
+
+    @pytest.mark.parametrize("lost", ["<text:tab/>", "<text:line-break/>", "<![CDATA[b]]>"])
+    def test_a_text_that_would_lose_a_part_is_refused(self, lost: str) -> None:
+        note = f"<office:annotation><text:p>{lost}</text:p></office:annotation>"
+        head = f"{self.NAME}</table:table-row><table:table-row>"
+        cell = '<table:table-cell office:value-type="string">{}<text:p>a{}c</text:p></table:table-cell>'
+
+        assert read_table(ods(f"{head}{cell.format(note, '')}</table:table-row>")).to_pylist() == [{"a": "ac"}]
+        with pytest.raises(MalformedFile, match=r"the cell A2 has .* within its text"):
+            read_table(ods(f"{head}{cell.format('', lost)}</table:table-row>"))
 
     def test_cells_repeated_without_measure_are_refused(self) -> None:
         many = '<table:table-cell table:number-columns-repeated="16384" office:value-type="float" office:value="1"/>'

@@ -31,8 +31,15 @@ def number(value: object) -> str:
     return f"><v>{value}</v>"
 
 
-def xlsx(sheets: Mapping[str, Mapping[str, str]], states: Mapping[str, str] | None = None) -> bytes:
-    """A workbook: cells' insides by their names, of sheets by theirs."""
+def moment(value: object) -> str:
+    """A cell's inside that is a number in the format of a date, 14."""
+    return f' s="1"><v>{value}</v>'
+
+
+def xlsx(
+    sheets: Mapping[str, Mapping[str, str]], states: Mapping[str, str] | None = None, *, date_format: str = "14"
+) -> bytes:
+    """A workbook: cells' insides by their names, of sheets by theirs. Style 1 has the date's format, 164 is mm:ss."""
     listed, relations, parts = "", "", dict[str, str | bytes]()
     for count, (name, cells) in enumerate(sheets.items(), 1):
         state = (states or {}).get(name, "visible")
@@ -40,6 +47,9 @@ def xlsx(sheets: Mapping[str, Mapping[str, str]], states: Mapping[str, str] | No
         relations += f'<Relationship Id="rId{count}" Type="{_RELATIONS}/worksheet" Target="worksheets/s{count}.xml"/>'
         parts[f"xl/worksheets/s{count}.xml"] = _sheet(cells)
     parts["xl/workbook.xml"] = f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{listed}</sheets></workbook>'
+    codes = '<numFmts count="1"><numFmt numFmtId="164" formatCode="[Red]mm:ss"/></numFmts>'
+    styles = f'<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="{date_format}"/></cellXfs>'
+    parts["xl/styles.xml"] = f'<styleSheet xmlns="{_MAIN}">{codes}{styles}</styleSheet>'
     package = "http://schemas.openxmlformats.org/package/2006"
     parts["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{package}/relationships">{relations}</Relationships>'
     root = f'<Relationship Id="rId1" Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/>'
@@ -90,8 +100,8 @@ def ods(rows: str, name: str = "One") -> bytes:
     )
 
 
-def xlsb(*rows: tuple[float | str | None, ...]) -> bytes:
-    """A binary workbook of one sheet, One; None is the error #N/A."""
+def xlsb(*rows: tuple[float | str | None, ...], number_format: int = 0) -> bytes:
+    """A binary workbook of one sheet, One; None is the error #N/A. ``number_format`` is that of all cells."""
     book = _record(131) + _record(143) + _record(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide("One"))
     book += _record(144) + _record(132)
     data = _record(129) + _record(148, struct.pack("<4I", 0, max(0, len(rows) - 1), 0, 9)) + _record(145)
@@ -106,6 +116,7 @@ def xlsb(*rows: tuple[float | str | None, ...]) -> bytes:
         {
             "xl/workbook.bin": book,
             "xl/worksheets/sheet1.bin": data,
+            "xl/styles.bin": _record(617, struct.pack("<I", 1)) + _record(47, struct.pack("<HH", 0, number_format)),
             "xl/_rels/workbook.bin.rels": f'<Relationships xmlns="{package}">{relations}</Relationships>',
         }
     )
@@ -116,6 +127,8 @@ def _binary_cell(place: bytes, value: float | str | None) -> bytes:
         return _record(3, place + b"\x2a")
     if isinstance(value, str):
         return _record(6, place + _wide(value))
+    if value == int(value) and abs(value) < 2**29:  # Excel writes small whole numbers so
+        return _record(2, place + struct.pack("<i", int(value) << 2 | 2))
     return _record(5, place + struct.pack("<d", value))
 
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records
+from millrace.engine.formats.excel.numbers import LongWhole, to_moment
 from millrace.engine.formats.excel.package import (
     Package,
     SheetCells,
@@ -216,14 +217,33 @@ def _translate(act: Callable[[], Any]) -> Any:
     except BaseException as error:
         if "Password" in type(error).__name__:
             raise UnsupportedType("the workbook is encrypted; save it without a password") from error
-        if type(error).__module__.startswith(("python_calamine", "pyo3_runtime")):
+        if _is_of_calamine(error):
             raise MalformedFile(f"the workbook is damaged: {error}") from error
         raise
 
 
 def _load(workbook: Any, name: str, cells: SheetCells) -> Sheet:
     sheet = _translate(lambda: workbook.get_sheet_by_name(name))
-    return Sheet(name, sheet.iter_rows, sheet.start or (0, 0), cells)
+    return Sheet(name, partial(_iterate_rows, sheet), sheet.start or (0, 0), cells)
+
+
+def _iterate_rows(sheet: Any) -> Iterator[list[Cell]]:
+    row = (sheet.start or (0, 0))[0] + 1
+    try:
+        for cells in sheet.iter_rows():
+            yield cells
+            row += 1
+    except OverflowError as error:
+        raise MalformedFile(f"row {row:,} of the sheet has a length of time beyond what is possible") from error
+    except BaseException as error:
+        if _is_of_calamine(error):
+            raise MalformedFile(f"row {row:,} of the sheet cannot be read: {error}") from error
+        raise
+
+
+def _is_of_calamine(error: BaseException) -> bool:
+    """Whether calamine raised it, or gave up (a panic, which is no Exception)."""
+    return type(error).__module__.startswith(("python_calamine", "pyo3_runtime"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +296,23 @@ class _SheetTable:
         number = top = self._sheet.first[0]
         yield from self._bad_rows(0, top)
         for number, cells in enumerate(self._sheet.rows(), top + 1):
+            self._keep_numbers(number - 1, cells)
             values = self._without_nulls(cells)
             reason = self._bad.get(number - 1)
             is_blank = reason is None and values.count("") == len(values)
             if not is_blank and number > self._options.skip_lines:
                 yield _ExcelRow(values, number, reason)
         yield from self._bad_rows(number, _ROWS_OF_EXCEL)
+
+    def _keep_numbers(self, row: int, cells: list[Cell]) -> None:
+        """Put back what calamine changed in a row; a length of time may be below zero, and stays."""
+        known, first = self._sheet.cells, self._sheet.first[1]
+        for column, number in known.find_kept(row):
+            if 0 <= column - first < len(cells) and not isinstance(cells[column - first], dt.timedelta):
+                cells[column - first] = number
+        for column, form in known.find_days(row):
+            if 0 <= column - first < len(cells) and type(cells[column - first]) is int:
+                cells[column - first] = to_moment(cells[column - first], form, from_1904=known.from_1904)
 
     def _without_nulls(self, cells: list[Cell]) -> list[Cell]:
         if not self._missing:
@@ -360,7 +391,7 @@ def _to_datetime(cell: Cell) -> dt.datetime:
 
 
 _KINDS: Sequence[tuple[frozenset[type], pa.DataType, Callable[[Cell], Any]]] = (
-    (frozenset({_Whole, int}), pa.int64(), int),
+    (frozenset({_Whole, int, LongWhole}), pa.int64(), int),
     (frozenset({_Whole, int, float}), pa.float64(), float),
     (frozenset({bool}), pa.bool_(), bool),
     (frozenset({dt.date}), pa.date32(), lambda cell: cell),
@@ -397,7 +428,7 @@ def _type_of(kinds: set[type]) -> tuple[pa.DataType, Callable[[Cell], Any]]:
 
 
 def _to_text(cell: Cell) -> str:
-    """A cell as text: 1 for a whole number, TRUE and FALSE as Excel has them in lower case, ISO 8601 for times."""
+    """A cell as text: 1 for a whole number, true and false, ISO 8601 for times, and PT1.500000S for a length."""
     # Before numbers, since Python's True is an integer, too.
     if isinstance(cell, bool):
         return "true" if cell else "false"
@@ -405,4 +436,13 @@ def _to_text(cell: Cell) -> str:
         return str(int(cell))
     if isinstance(cell, dt.date | dt.time):
         return cell.isoformat()
+    if isinstance(cell, dt.timedelta):
+        return _print_length(cell)
     return str(cell)
+
+
+def _print_length(length: dt.timedelta) -> str:
+    """As a column of lengths is printed: one and a half days are PT129600.000000S."""
+    sign = "-" if length < dt.timedelta() else ""
+    seconds, microseconds = divmod(abs(length), dt.timedelta(seconds=1))
+    return f"PT{sign}{seconds}.{microseconds.microseconds:06}S"
