@@ -347,7 +347,7 @@ class Reconciler:
         entry, change = difference.entry, difference.change
         if self.runs is None or entry is None or entry.state is not State.WAITING:
             return False
-        is_another = change.kind is ChangeKind.REMOVED or change.etag != entry.version.etag
+        is_another = change.etag != entry.version.etag  # of what is gone there is none
         # A build's folder is no object. The ETag of its entry is a digest of its files, which no listing has.
         is_folder = not concerns(self.planner, sync.name, change.ref)
         if is_another and not is_folder:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from millrace.config.connection import Connection
 from millrace.config.layout import Folder
@@ -136,12 +136,12 @@ def _needs_attention(state: object) -> bool:
     return isinstance(state, str) and state in NEEDS_ATTENTION
 
 
-def _is_list_of_text(value: object) -> bool:
+def _is_list_of_text(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
-def _is_list_of_reasons(value: object) -> bool:
-    return isinstance(value, list) and value != [] and _is_list_of_text(value) and set(value) <= set(StaleReason)
+def _is_list_of_reasons(value: object) -> TypeGuard[list[str]]:
+    return _is_list_of_text(value) and value != [] and set(value) <= set(StaleReason)
 
 
 def never_ends() -> float:

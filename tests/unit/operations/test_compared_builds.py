@@ -159,6 +159,8 @@ def test_a_file_whose_build_is_not_in_the_ledger_hinders_no_comparison() -> None
     world.one(world.put("in/crm/b.csv", b"id\n2\n"))
     world.put("in/crm/c.csv", b"id\n3\n")
     world.queue.sent.clear()
+    world.put(FOLDER.key, b"")
+    world.queue.sent.clear()
     world.ledger.entries.pop(("nightly", FOLDER))
 
     assert compare(world) == ["in/crm/c.csv"]

@@ -512,6 +512,8 @@ def test_a_queue_that_is_always_full_puts_a_comparison_off_for_a_day_alone(house
     house.upload("in/lost.csv")
     house.queue.backlog = 1001
     assert house.run().progress is Progress.PUT_OFF
+    house.store.modified = NOON
+    house.upload("in/lost_then.csv")
     house.time = house.store.modified = NOON + timedelta(hours=23)
     house.upload("in/young.csv")
     assert house.run().progress is Progress.PUT_OFF
@@ -519,7 +521,7 @@ def test_a_queue_that_is_always_full_puts_a_comparison_off_for_a_day_alone(house
     house.time = NOON + timedelta(hours=24)
 
     assert house.run().progress is Progress.COMPLETE
-    assert house.asked() == ["in/lost.csv"]
+    assert house.asked() == ["in/lost.csv", "in/lost_then.csv"]
     assert house.run().progress is Progress.PUT_OFF
 
 

@@ -84,6 +84,25 @@ def test_a_quarantine_of_which_no_row_is_left_goes() -> None:
     assert found(world) == []
 
 
+@pytest.mark.parametrize("state", [State.FAILED, State.WAITING, State.CONVERTED])
+def test_rows_of_an_object_that_is_not_quarantined_any_more_are_not_found_by_its_name(state: State) -> None:
+    """A newer version failed, or waits: its own work decides what becomes of the quarantine."""
+    world = quarantined()
+    entry = world.entry()
+    world.ledger.put(replace(entry, revision=entry.revision + 1, state=state))
+
+    assert found(world, SOURCE) == []
+
+
+def test_rows_are_found_although_the_sync_puts_none_aside_any_more() -> None:
+    world = quarantined()
+    world.syncs = (bulk_sync(to="json"),)
+
+    (candidate,) = found(world)
+
+    assert [output.ref for output in candidate.aside] == [ASIDE]
+
+
 def test_replaying_twice_is_as_once() -> None:
     world = quarantined()
     world.source = LENIENT

@@ -167,6 +167,17 @@ def test_a_beginning_that_could_not_be_told_is_told_with_the_end() -> None:
     assert world.kept().is_begin_untold
 
 
+def test_a_comparison_of_0_1_0_that_kept_no_beginning_is_named_by_its_end() -> None:
+    world = ToldWorld("runs")
+    world.checkpoints.put(
+        Checkpoint(sync="nightly", folder="s3://acme-in/in", revision=1, completed=NOON, is_untold=True)
+    )
+
+    world.compare()
+
+    assert world.bus.events[0].to_detail()["run"] == f"nightly {NOON.isoformat()}"
+
+
 class TestCaughtUp:
     """The edge: once, when a comparison finds all done after one that did not."""
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from millrace.errors import UsageError
-from millrace.ledger.entries import State
+from millrace.errors import MalformedFile, ServiceUnavailable, UsageError
+from millrace.ledger.entries import Failure, State
+from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.references import ObjectRef
 from millrace.operations.reprocess import Reprocess, Reprocessor
 from millrace.operations.stale import ExaminedEntry, StaleFinder, StaleReason
@@ -74,6 +75,7 @@ def test_an_entry_of_0_1_0_is_stale_by_its_fingerprint(world: World) -> None:
     for ref in (ORDERS, ITEMS):
         forget_shape(world.ledger, ref)
     assert stale(world) == {}
+    assert stale(world, engine="2") == {ORDERS.key: {"engine"}, ITEMS.key: {"engine"}}
 
     configure(world, schemas=[table("orders", partition_key="region"), table("items")])
 
@@ -165,6 +167,20 @@ class TestStaleSchemas:
         assert set(stale(world, StaleReason.CONFIGURATION)) == {"in/a.csv", "in/b.csv", "in/c.csv"}
         assert stale(world, engine="2")["in/a.csv"] == set(map(str, StaleReason))
 
+    def test_what_failed_has_no_output_of_an_older_schema(self, world: World) -> None:
+        entry = world.entry(ObjectRef("acme-in", "in/a.csv"))
+        failure = Failure.of(MalformedFile("bad"))
+        failed = replace(entry, revision=entry.revision + 1, state=State.FAILED, failure=failure)
+        world.ledger.put(failed)
+
+        assert stale(world) == {}
+
+    def test_a_table_whose_schema_the_ledger_has_lost_makes_nothing_stale(self, world: World) -> None:
+        (schema,) = [entry for entry in world.ledger.entries.values() if isinstance(entry, SchemaEntry)]
+        del world.ledger.entries[schema.stored_sync, schema.source]
+
+        assert stale(world) == {}
+
     def test_it_is_not_once_it_is_written_again(self, world: World) -> None:
         run(world, Reprocess(sync="nightly", stale=frozenset(StaleReason)))
         for request in world.queue.sent:
@@ -190,6 +206,17 @@ class TestStaleModels:
         world.sync = {"bad_rows": "quarantine"}
 
         assert stale(world) == {"in/crm/": {"configuration"}}
+
+    def test_a_file_that_was_ignored_and_is_wanted_now_is_stale_itself(self, world: ModelWorld) -> None:
+        world.model["exclude"] = ["c.csv"]
+        file = world.put("in/crm/c.csv", b"id\n1\n")
+        world.one(file)
+        assert world.entry(file.change.ref).state is State.IGNORED
+        assert stale(world, StaleReason.CONFIGURATION) == {"in/crm/": {"configuration"}}
+
+        del world.model["exclude"]
+
+        assert stale(world) == {"in/crm/c.csv": {"configuration"}}
 
     def test_it_is_asked_for_once_and_made_again(self, world: ModelWorld) -> None:
         world.sync = {"bad_rows": "quarantine"}
@@ -243,6 +270,13 @@ class TestReprocessStale:
         assert (answer["selected"], answer["sent"], answer["not_stale"]) == (1, 1, 2)
         assert answer["stale"] == {"configuration": 1}
 
+    def test_it_asks_only_for_what_is_below_a_prefix(self, world: World) -> None:
+        configure(world, subfolder="elsewhere")
+
+        run(world, Reprocess(sync="nightly", stale=frozenset(StaleReason), prefix="in/o"))
+
+        assert [request.change.ref for request in world.queue.sent] == [ORDERS]
+
     def test_what_it_asked_for_is_not_stale_afterwards(self, world: World) -> None:
         configure(world, schemas=[table("orders", partition_key="region"), table("items")])
         run(world, Reprocess(sync="nightly", stale=frozenset(StaleReason)))
@@ -294,7 +328,7 @@ class TestReprocessStale:
             Reprocess.parse({"sync": "nightly", **event})
 
 
-@pytest.mark.parametrize("state", [None, State.IN_FLIGHT, State.REMOVED])
+@pytest.mark.parametrize("state", [None, State.IN_FLIGHT, State.REMOVED, State.FAILED])
 def test_what_is_not_settled_any_more_when_it_is_read_is_not_stale(world: World, state: State | None) -> None:
     """The index is a little behind the ledger."""
     configure(world, subfolder="elsewhere")
@@ -303,7 +337,8 @@ def test_what_is_not_settled_any_more_when_it_is_read_is_not_stale(world: World,
     if state is None:
         del world.ledger.entries[entry.stored_sync, ORDERS]
     else:
-        world.ledger.put(replace(entry, revision=entry.revision + 1, state=state))
+        failure = Failure.of(ServiceUnavailable("503")) if state is State.FAILED else None
+        world.ledger.put(replace(entry, revision=entry.revision + 1, state=state, failure=failure))
     finder = StaleFinder(planner=world.planner, index=index, ledger=world.ledger, engine="1")
 
     examined = {item.entry.source: item.is_stale for item in finder.examine("nightly", tuple(StaleReason))}
