@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.engine.destination import Destination
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.one_file import convert
-from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import Compression, FileFormat, ReadOptions, WorkSizes, WriteOptions
 from millrace.engine.recipe import Recipe
 from millrace.engine.types.printing import FORM, JSON
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
@@ -275,3 +277,51 @@ def test_lineage_is_metadata_and_the_bytes_repeat() -> None:
 def test_a_parquet_file_that_is_packed_is_named() -> None:
     with pytest.raises(MalformedFile, match="as a gz file does; unpack it"):
         converted(gzip.compress(GOOD), "parquet", "csv")
+
+
+def _expect_no_bad_row(bad: BadRow) -> None:
+    raise AssertionError(bad)
+
+
+def _pack_nested_rows(count: int) -> Memory:
+    rows = [{"a": {"b": [number, None], "c": f"{number:0200}"}, "d": [{"e": number}] * 3} for number in range(count)]
+    file = Memory()
+    pq.write_table(pa.Table.from_pylist(rows), file, use_dictionary=False)
+    return file
+
+
+def _read_nested_rows(file: Memory, processors: int) -> list[pa.RecordBatch]:
+    options = ReadOptions(work=WorkSizes(processors=processors))
+    return list(parquet_reader.read(file, options, report=_expect_no_bad_row).batches)
+
+
+def test_nested_rows_are_the_same_whoever_reads_them() -> None:
+    """There are several batches, which two threads put together."""
+    file = _pack_nested_rows(20_000)
+
+    alone, together = _read_nested_rows(file, 1), _read_nested_rows(file, 2)
+
+    assert len(alone) > 1
+    assert together == alone
+
+
+class _Lost(Memory):
+    """A file whose source is gone once its footer was read."""
+
+    is_lost = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.is_lost and self.tell() < 2**20:
+            raise ConnectionError("the source is gone")
+        return super().read(size)
+
+
+def test_a_source_that_fails_in_another_thread_has_its_own_error() -> None:
+    file = _Lost()
+    file.write(_pack_nested_rows(20_000).getvalue())
+    options = ReadOptions(work=WorkSizes(processors=2, row_group=0))
+    records = parquet_reader.read(file, options, report=_expect_no_bad_row)
+    file.is_lost = True
+
+    with pytest.raises(ConnectionError, match="the source is gone"):
+        list(records.batches)

@@ -21,6 +21,7 @@ from millrace.engine.formats.parquet.sizes import expand, plan_reading
 from millrace.engine.formats.streams.first_bytes import name_compression
 from millrace.engine.formats.streams.guarded import GuardedSource, say_place
 from millrace.engine.options import Compression, ParquetBinary, ReadOptions, WorkSizes
+from millrace.engine.parallel import processors
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
@@ -118,6 +119,11 @@ class _OpenedParquet:
     @property
     def metadata(self) -> pq.FileMetaData:
         return self.plain.metadata
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether no column has others inside."""
+        return bool(self.metadata.num_columns == len(self.plain.schema_arrow))
 
     def reader(self, dictionaries: tuple[str, ...], *, is_kept: bool) -> pq.ParquetFile:
         """A reader that gives these columns as dictionaries; ``is_kept``: of what is in memory, and without a copy."""
@@ -296,7 +302,11 @@ def _group(file: _OpenedParquet, group: int, row: int) -> Iterator[pa.RecordBatc
             described, file.plain, file.measure, partial(file.first, group), expanded_bytes=file.work.expanded
         )
         reader = file.reader(reading.dictionaries, is_kept=is_kept)
-        return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
+        # To put nested columns together takes longer than all that is done with them, so several threads do it. They
+        # do not pay for flat ones, or for the one batch of a small object.
+        is_long = not file.is_flat and described.num_rows > reading.rows
+        use_threads = is_long and (file.work.processors or processors()) > 1
+        return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=use_threads))
 
     batches = translate_errors(file.source, begin, row + 1)
     while (batch := translate_errors(file.source, partial(next, batches, None), row + 1)) is not None:
