@@ -32,31 +32,36 @@ def backfill_actions(environment: Mapping[str, str] = os.environ) -> BackfillAct
     planner = Planner(base.document)
     dynamodb, sqs, functions = map(base.sessions.client, ("dynamodb", "sqs", "lambda"))
     backfills = DynamoDBBackfills(dynamodb, settings.ledger_table)
-    switch = BackfillEventSource(
-        sqs=sqs,
-        functions=functions,
-        circuits=DynamoDBCircuits(dynamodb, settings.ledger_table),
-        url=url,
-        function=function,
-    )
     steering = BackfillSteering(
         planner=planner,
         backfills=backfills,
-        switch=switch,
+        switch=BackfillEventSource(
+            sqs=sqs,
+            functions=functions,
+            circuits=DynamoDBCircuits(dynamodb, settings.ledger_table),
+            url=url,
+            function=function,
+        ),
         call=partial(invoke_later, functions, settings.function or ""),
         now=utc_now,
         deployment=settings.deployment,
     )
-    lister = BackfillLister(
+    lister = _make_lister(base, planner, backfills, SQSRequests(sqs, url))
+    teller = BackfillTeller(backfills=backfills, runs=run_teller(base), now=utc_now)
+    return BackfillActions(steering, lister, teller, run_follower(base))
+
+
+def _make_lister(
+    base: Foundation, planner: Planner, backfills: DynamoDBBackfills, queue: SQSRequests
+) -> BackfillLister:
+    return BackfillLister(
         planner=planner,
         stores=base.sessions,
         ledger=base.ledger,
         backfills=backfills,
-        queue=SQSRequests(sqs, url),
+        queue=queue,
         # An inventory lies in a bucket of its own, which the function's own role reads.
         inventories=S3ObjectStore(base.sessions.client("s3")),
         now=utc_now,
-        deployment=settings.deployment,
+        deployment=base.settings.deployment,
     )
-    teller = BackfillTeller(backfills=backfills, runs=run_teller(base), now=utc_now)
-    return BackfillActions(steering, lister, teller, run_follower(base))

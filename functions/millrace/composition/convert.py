@@ -156,7 +156,23 @@ def convert_world(
     if isinstance(kernel := look_for_kernel(), Missing):
         witness.trouble(f"the native kernel is not used, so conversions take longer: {kernel.reason}")
     planner = Planner(base.document)
-    worker = Worker.build(
+    worker = _make_worker(base, planner, lease_margin=lease_margin, first_backoff=first_backoff)
+    messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
+    tickets = TicketCounter(LazyTicketBook(base), utc_now)
+    return ConvertWorld(
+        worker,
+        _breaker(base, witness),
+        tickets,
+        messages,
+        _name_connections(base),
+        witness,
+        letter_teller(base),
+        cataloguing(base, planner, witness.not_catalogued),
+    )
+
+
+def _make_worker(base: Foundation, planner: Planner, *, lease_margin: timedelta, first_backoff: int) -> Worker:
+    return Worker.build(
         planner=planner,
         ledger=base.ledger,
         stores=base.sessions,
@@ -170,18 +186,6 @@ def convert_world(
         first_backoff=first_backoff,
         routing=partial(_route, base, planner),
         teller=entry_teller(base, planner),
-    )
-    messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
-    tickets = TicketCounter(LazyTicketBook(base), utc_now)
-    return ConvertWorld(
-        worker,
-        _breaker(base, witness),
-        tickets,
-        messages,
-        _name_connections(base),
-        witness,
-        letter_teller(base),
-        cataloguing(base, planner, witness.not_catalogued),
     )
 
 

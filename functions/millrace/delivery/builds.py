@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from millrace.delivery.build_files import FileRecord, FileRecords, PinnedFiles, StoredRecord, trust_file
-from millrace.delivery.deadline import STOP_SECONDS, time_limit
+from millrace.delivery.deadline import stop_seconds, time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.delivery.routing import NO_BIG_RUNS, BigWork, Routing
 from millrace.engine.destination import Destination
@@ -266,7 +266,7 @@ class Builds:
             # Its entry was written by an earlier build, which the record says: no call of the ledger is needed.
             if record is not None and record.has(file):
                 written[file.ref.key] = record.files[file.ref.key]
-            elif work.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
+            elif work.delivery.remaining() < stop_seconds(self.timeout_seconds):
                 is_complete = False
             elif self.settle_file(work.build, file, work.claimed):
                 written[file.ref.key] = trust_file(file, outcome.listed_at)

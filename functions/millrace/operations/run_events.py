@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from millrace.config.notices import Notify
@@ -53,37 +55,29 @@ class RunTeller:
 
     def tell_comparison(self, checkpoint: Checkpoint) -> None:
         """Tell of the last whole comparison of a sync. Raises MillraceError."""
+        if checkpoint.completed is not None:
+            self._send_wanted(checkpoint.sync, list(self._of_comparison(checkpoint, checkpoint.completed)))
+
+    def _of_comparison(self, checkpoint: Checkpoint, ended: datetime) -> Iterator[Event]:
+        """That it has ended; then what it has found, where there is something to say of it."""
         from millrace.notices import events as made  # noqa: PLC0415 - see the class
 
-        counts, sync, ended = checkpoint.last, checkpoint.sync, checkpoint.completed
-        if ended is None:
-            return
+        counts = checkpoint.last
+        identify = partial(self._identify, sync=checkpoint.sync, mark=ended.isoformat(), time=ended)
         kind = made.RunCompletedWithErrors if _is_amiss(counts) else made.RunCompleted
-        said: list[Event] = [
-            kind(
-                **self._identify(kind, sync, ended.isoformat(), ended),
-                run=_name_run(checkpoint),
-                kind=made.RunKind.RECONCILE,
-                counts=asdict(counts),
-                seconds=(ended - checkpoint.begun).total_seconds() if checkpoint.begun else None,
-            )
-        ]
+        yield kind(
+            **identify(kind),
+            run=_name_run(checkpoint),
+            kind=made.RunKind.RECONCILE,
+            counts=asdict(counts),
+            seconds=(ended - checkpoint.begun).total_seconds() if checkpoint.begun else None,
+        )
         if checkpoint.caught_up_since is not None:
-            said.append(
-                made.SyncCaughtUp(
-                    **self._identify(made.SyncCaughtUp, sync, ended.isoformat(), ended),
-                    since=checkpoint.caught_up_since,
-                    objects=counts.compared,
-                )
+            yield made.SyncCaughtUp(
+                **identify(made.SyncCaughtUp), since=checkpoint.caught_up_since, objects=counts.compared
             )
         if counts.unaccounted:
-            said.append(
-                made.Unaccounted(
-                    **self._identify(made.Unaccounted, sync, ended.isoformat(), ended),
-                    count=counts.unaccounted,
-                )
-            )
-        self._send_wanted(sync, said)
+            yield made.Unaccounted(**identify(made.Unaccounted), count=counts.unaccounted)
 
     def tell_reprocess(self, run: AskedRun) -> None:
         """Tell that objects are asked for again. Raises MillraceError."""

@@ -29,7 +29,7 @@ from millrace.operations.backfills.selection import demand_divisible
 from millrace.operations.reconcile import CALLS
 from millrace.operations.repair_commands import quote_for_shell
 from millrace.operations.reprocess import resolve_prefix
-from millrace.planning.planner import Planner
+from millrace.planning.planner import ActiveSync, Planner
 from millrace.wording import join_names
 
 MOST_LISTING = 16
@@ -157,17 +157,7 @@ class BackfillSteering:
         sync = self.planner.active_sync(order.sync)
         demand_divisible(sync)
         self._demand_open_circuit()
-        row = Backfill(
-            name=f"{self.now():%Y%m%dT%H%M%S%fZ}-{sync.name}",
-            sync=sync.name,
-            prefix=resolve_prefix(order.prefix, sync.folder),
-            started=self.now(),
-            inventory=order.inventory,
-            concurrency=order.concurrency,
-            most_waiting=order.most_waiting,
-            deployment=self.deployment,
-        )
-
+        row = self._make_row(order, sync)
         tried = set[str]()
 
         def add(board: Board) -> Backfill:
@@ -186,6 +176,18 @@ class BackfillSteering:
         self.switch.turn_on(order.concurrency)
         self.begin_ranges(row)
         return row
+
+    def _make_row(self, order: BackfillOrder, sync: ActiveSync) -> Backfill:
+        return Backfill(
+            name=f"{self.now():%Y%m%dT%H%M%S%fZ}-{sync.name}",
+            sync=sync.name,
+            prefix=resolve_prefix(order.prefix, sync.folder),
+            started=self.now(),
+            inventory=order.inventory,
+            concurrency=order.concurrency,
+            most_waiting=order.most_waiting,
+            deployment=self.deployment,
+        )
 
     def pause(self, sync: str) -> Backfill:
         """Stop listing, and receiving if no other backfill runs; harmless if it is paused. Raises UsageError."""
