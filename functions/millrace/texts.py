@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 LONGEST_TEXT = 2048
 """Bytes of UTF-8 of a text that is kept: an item of DynamoDB has room for 400 kB, and people read the first lines."""
@@ -58,3 +59,14 @@ def _escape_as_python(match: re.Match[str]) -> str:
 
 def _escape_as_json(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
+
+
+def quote_for_shell(text: str) -> str:
+    """A text as one word of a command that can be shown and pasted: ``a b`` gives ``'a b'``.
+
+    What a terminal or a page would obey is written as bash's ``$'a\\x1b[2J'``, which is the same word again.
+    """
+    if escape_controls(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{escape_controls(escaped)}'"

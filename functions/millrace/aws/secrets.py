@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.faults import error_code, translated
 from millrace.errors import BadCredentials, ConfigurationError
-from millrace.operations.repair_commands import quote_for_shell
+from millrace.texts import quote_for_shell
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from millrace.ledger.entries import Branch, Entry
-from millrace.texts import escape_controls
+from millrace.texts import quote_for_shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,3 @@ def _to_reprocess(entry: Entry, *, of_all_failed: bool) -> str:
     if of_all_failed:
         return f"millrace reprocess {sync} --state failed"
     return f"millrace reprocess {sync} --key {quote_for_shell(entry.source.key)}"
-
-
-def quote_for_shell(text: str) -> str:
-    """A text as one word of a command that can be shown and pasted: ``a b`` gives ``'a b'``.
-
-    What a terminal or a page would obey is written as bash's ``$'a\\x1b[2J'``, which is the same word again.
-    """
-    if escape_controls(text) == text:
-        return shlex.quote(text)
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$'{escape_controls(escaped)}'"

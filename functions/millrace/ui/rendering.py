@@ -17,8 +17,7 @@ from starlette.responses import HTMLResponse
 
 from millrace.mappings import leave_out_empty
 from millrace.operations.backfills.progress import describe_progress
-from millrace.operations.repair_commands import quote_for_shell
-from millrace.texts import escape_controls
+from millrace.texts import escape_controls, quote_for_shell
 from millrace.ui.world import PageWorld
 from millrace.wording import count_of, describe_seconds, describe_size
 

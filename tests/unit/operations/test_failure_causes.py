@@ -10,7 +10,8 @@ import pytest
 from millrace.ledger.entries import BigRunFacts, Branch, Entry, Failure, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.failure_causes import group_failures, survey_failures, to_shape
-from millrace.operations.repair_commands import advise_repair, quote_for_shell
+from millrace.operations.repair_commands import advise_repair
+from millrace.texts import quote_for_shell
 from tests.fakes import InMemoryLedger
 from tests.world import NOON
 

@@ -25,10 +25,10 @@ from millrace.operations.backfills.progress import BackfillProgress, describe_pr
 from millrace.operations.backfills.selection import BackfillSelection, Looked, demand_divisible
 from millrace.operations.backfills.steering import BackfillOrder
 from millrace.operations.forecast import Forecast
-from millrace.operations.repair_commands import quote_for_shell
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import Planner
 from millrace.remote.deployments import Deployments
+from millrace.texts import quote_for_shell
 from millrace.wording import count_of, describe_size
 
 if TYPE_CHECKING:

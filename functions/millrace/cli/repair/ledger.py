@@ -19,8 +19,8 @@ from millrace.config.document import Document, load
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import by_name
 from millrace.operations.rebuild import Rebuilder, Trace, Traced
-from millrace.operations.repair_commands import quote_for_shell
 from millrace.planning.planner import Planner
+from millrace.texts import quote_for_shell
 from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace.mappings import leave_out_none
 from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillStore, RangeTree
-from millrace.operations.repair_commands import quote_for_shell
+from millrace.texts import quote_for_shell
 from millrace.wording import count_of
 
 _SHOWN_AFTER_END = timedelta(days=2)

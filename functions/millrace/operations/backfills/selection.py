@@ -18,9 +18,9 @@ from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore
 from millrace.operations.backfills.board import BackfillCounts
 from millrace.operations.comparison import Pair, compare_pair, entries_below, join_by_key
-from millrace.operations.repair_commands import quote_for_shell
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, Ignored, Plan, SourceFile
+from millrace.texts import quote_for_shell
 
 READERS = 16
 """Entries of the ledger that are read side by side."""

@@ -27,9 +27,9 @@ from millrace.operations.backfills.listing import ListingEnd
 from millrace.operations.backfills.progress import BackfillProgress, as_next_generation, read_progress
 from millrace.operations.backfills.selection import demand_divisible
 from millrace.operations.reconcile import CALLS
-from millrace.operations.repair_commands import quote_for_shell
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.texts import quote_for_shell
 from millrace.wording import join_names
 
 MOST_LISTING = 16

@@ -15,10 +15,11 @@ from millrace.ledger.entries import Entry, State, is_at_work
 from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
 from millrace.operations.previews import PREVIEW_ROWS, Preview, preview_file, read_quarantined
-from millrace.operations.repair_commands import advise_repair, quote_for_shell
+from millrace.operations.repair_commands import advise_repair
 from millrace.planning.plans import Plan
 from millrace.planning.targets import QUARANTINE_FOLDER
 from millrace.remote.entry_documents import entry_to_json
+from millrace.texts import quote_for_shell
 from millrace.ui.rendering import PageRenderer
 from millrace.ui.views.failures import find_table
 from millrace.ui.world import PageWorld
