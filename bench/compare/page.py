@@ -30,6 +30,7 @@ Nothing else should run meanwhile.
   A process is pinned to one or two processors, and the tool may use as many threads.
 - Time runs from the call to the finished file.
   Importing the tool is not in it, because a warm function has done it; the table above has it.
+  Nor is what Millrace imports when a file first needs it, which the others import at once.
   pandas is hidden from the other tools: pyarrow would import it because it is installed.
 - Inputs come from fixed seeds.
   A size is that of the text; a Parquet source is the same data, smaller.
