@@ -219,12 +219,14 @@ class ObjectWork:
 def _may_be_anothers(plan: Plan, settled: Entry, freed: Collection[ObjectRef]) -> bool:
     """Whether another object could not have an output before, because one that was freed stood there.
 
-    Of an object that is removed, of an archive that has lost a member, and of one whose outputs go elsewhere by another
-    configuration: of a workbook whose sheets were tables ``book/Orders``, and that is one table now.
+    Of an object that is removed, of an archive that has lost a member or a table a partition, and of one whose outputs
+    go elsewhere by another configuration: of a workbook whose sheets were tables ``book/Orders``, and that is one table
+    now. What is never written over is nobody else's.
     """
     if settled.state is State.REMOVED or isinstance(plan.way, ArchiveTables):
         return True
-    return any(has_moved(plan, ref) for ref in freed)
+    is_partition = plan.recipe.transform.partition_key is not None and plan.place.version is None
+    return is_partition or any(has_moved(plan, ref) for ref in freed)
 
 
 def _is_own_output(head: ObjectHead, sync: str) -> bool:

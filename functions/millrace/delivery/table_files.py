@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from millrace.ledger.table_entries import TableOrder
 from millrace.objects.messages import Request
@@ -12,10 +11,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import ArchiveTables, OwnOutput, Plan, SnapshotTable, has_moved
-
-_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-"""For outputs whose names hold no time."""
+from millrace.planning.plans import ArchiveTables, OwnOutput, Plan, SnapshotTable, has_moved, is_output_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +62,9 @@ class TableFiles:
                     self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
 
     def _becomes(self, source: ObjectRef, sync: str, outputs: Collection[ObjectRef]) -> bool:
-        """Whether one of the outputs is the object's own, or may be a member's of it."""
-        for plan in self.planner.plan(source, only=sync):
-            if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
-                return any(map(plan.way.members.may_write, outputs))
-            if isinstance(plan, Plan) and isinstance(plan.way, OwnOutput) and not plan.keep_earlier:
-                # The time is in no key of an object's own output.
-                return plan.output(None, _ANY_TIME) in outputs
-        return False
+        """Whether one of the outputs could be the object's: its own, a partition, or a member's of it."""
+        plan = self.planner.find_work(source, sync)
+        return isinstance(plan, Plan) and any(is_output_of(plan, ref) for ref in outputs)
 
     def _list(self, plan: Plan) -> Iterator[ListedObject]:
         assert isinstance(plan.way, SnapshotTable)  # noqa: S101 - for the type checker: only its work comes here
