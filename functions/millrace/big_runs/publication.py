@@ -242,4 +242,5 @@ class Publication:
         if head is not None and Lineage.from_metadata(head.metadata) == Lineage.from_metadata(lineage.to_metadata()):
             output.upload.discard()
             return Output(ref=output.ref, etag=head.etag, size=head.size, rows=output.rows)
-        return publish(output.upload, output.ref, claimed, store, rows=output.rows)
+        claims = self.work.ports.claims
+        return publish(output.upload, output.ref, claimed, store, rows=output.rows, claims=claims)

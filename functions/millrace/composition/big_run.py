@@ -14,6 +14,7 @@ from millrace.composition.base import Foundation, utc_now
 from millrace.composition.catalog import Cataloguing, cataloguing
 from millrace.composition.convert import obfuscation_key
 from millrace.composition.telling import entry_teller
+from millrace.delivery.deployed_targets import DeployedTargets
 from millrace.engine.native.library import mark_version
 from millrace.ledger.claims import Claims
 from millrace.ledger.stores import LedgerStore
@@ -53,6 +54,7 @@ def big_run_world(
         engine=mark_version(__version__),
         deployment=base.settings.deployment,
         teller=entry_teller(base, planner),
+        targets=DeployedTargets(planner, base.sessions),
     )
     phases = BigRunPhases(
         RunPorts(

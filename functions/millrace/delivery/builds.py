@@ -208,7 +208,14 @@ class Builds:
             now=self.claims.now(),
             on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds),
         )
-        finish = published(done, claimed, target, output=lambda _directory: output, quarantine=quarantine)
+        finish = published(
+            done,
+            claimed,
+            target,
+            output=lambda _directory: output,
+            quarantine=quarantine,
+            claims=self.claims,
+        )
         read = [pinned.as_read(file) for file in files]
         digest = digest_files(build, read)
         reason = f"made of {len(files):,} files"

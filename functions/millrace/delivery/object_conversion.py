@@ -61,7 +61,12 @@ class ObjectConversion:
             job.claimed = self._announce(job.claimed, in_table.done, plan, head.modified)
         store = self.stores[plan.target_connection]
         finish = published(
-            in_table.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
+            in_table.done,
+            job.claimed,
+            store,
+            output=lambda one: plan.output(one, head.modified),
+            quarantine=quarantine,
+            claims=self.claims,
         )
         if job.table_format is not None:
             job.table_format.decide()
@@ -116,7 +121,7 @@ class ObjectConversion:
             discard_all([one.upload for one in members.ready])
             raise
         store = self.stores[job.plan.target_connection]
-        finish = publish_all(members.ready, members.rows, job.claimed, store)
+        finish = publish_all(members.ready, members.rows, job.claimed, store, claims=self.claims)
         return replace(finish, version=head.version, reason=members.reason)
 
     def _convert(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from millrace.engine.destination import Converted, discard_all
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
+from millrace.ledger.claims import Claims
 from millrace.ledger.entries import Failure, Finish, Output, State, WorkEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef, Position
@@ -29,8 +30,18 @@ class NewerOutput(LostRace):
         return etag in {None, self.lineage.etag}
 
 
-def publish(upload: Publishable, target: ObjectRef, claimed: WorkEntry, store: ObjectStore, *, rows: int) -> Output:
+def publish(
+    upload: Publishable,
+    target: ObjectRef,
+    claimed: WorkEntry,
+    store: ObjectStore,
+    *,
+    rows: int,
+    claims: Claims | None = None,
+) -> Output:
     """Publish where nothing stands, or our own earlier output, or one of ours under a lower fence.
+
+    ``claims`` know whether the output of a sync that was renamed may be replaced, too.
 
     Raises OutputCollision where another source's output or a stranger's object stands there, and NewerOutput where
     another worker with a higher fence was quicker.
@@ -47,10 +58,18 @@ def publish(upload: Publishable, target: ObjectRef, claimed: WorkEntry, store: O
         # What stands there by now decides: ours of a lower fence is replaced, a stranger's is not.
         except TargetChanged:
             head = store.head(target)
-            expected = _may_replace(head, target, claimed) if head else None
+            expected = _find_replaceable(head, target, claimed, claims) if head else None
             continue
         return Output(ref=target, etag=published_as.etag, size=published_as.size, rows=rows)
     raise LostRace(f"{target} kept changing while it was written; the message is tried again later")
+
+
+def _find_replaceable(head: ObjectHead, target: ObjectRef, claimed: WorkEntry, claims: Claims | None) -> str:
+    """The ETag of what is there, if it may be replaced; raises what ``publish`` does if not."""
+    lineage = Lineage.from_metadata(head.metadata)
+    if lineage is not None and claims is not None and claims.may_take_over(claimed, target, lineage):
+        return head.etag
+    return _may_replace(head, target, claimed)
 
 
 def _may_replace(head: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str:
@@ -117,15 +136,19 @@ def published(
     *,
     output: Callable[[str | None], ObjectRef],
     quarantine: ObjectRef | None,
+    claims: Claims,
 ) -> Finish:
     """Publish all that a conversion wrote, bad rows first; where that fails nothing more becomes visible."""
-    return publish_all(ready_outputs(done, output=output, quarantine=quarantine), done.rows, claimed, store)
+    ready = ready_outputs(done, output=output, quarantine=quarantine)
+    return publish_all(ready, done.rows, claimed, store, claims=claims)
 
 
-def publish_all(ready: Sequence[ReadyOutput], rows: RowCounts, claimed: WorkEntry, store: ObjectStore) -> Finish:
+def publish_all(
+    ready: Sequence[ReadyOutput], rows: RowCounts, claimed: WorkEntry, store: ObjectStore, *, claims: Claims
+) -> Finish:
     """Publish outputs in their order; if one fails, it and those behind it never become visible."""
     try:
-        outputs = [publish(one.upload, one.ref, claimed, store, rows=one.rows) for one in ready]
+        outputs = [publish(one.upload, one.ref, claimed, store, rows=one.rows, claims=claims) for one in ready]
     except BaseException:
         discard_all([one.upload for one in ready])
         raise

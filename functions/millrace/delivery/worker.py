@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from millrace.delivery.builds import DELAY_SECONDS, MOST_BUILDS, Builds
+from millrace.delivery.deployed_targets import DeployedTargets
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.table_files import TableFiles
@@ -117,6 +118,7 @@ class Worker:
             hidden_for=hidden_for,
             lease_margin=lease_margin,
             teller=teller,
+            targets=DeployedTargets(planner, stores),
         )
         routes = routing(claims)
         objects = ObjectWork(

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from millrace.errors import LostRace, MillraceError, NotAccepted, TransientError
+from millrace.errors import AccessDenied, LostRace, MillraceError, NoSuchBucket, NotAccepted, TransientError
 from millrace.ledger.announcing import Teller, as_told, with_announcement
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry
 from millrace.ledger.races import retry_lost_race
@@ -25,7 +26,7 @@ from millrace.ledger.rules import (
     to_be_done_again,
 )
 from millrace.ledger.stores import LedgerStore
-from millrace.ledger.table_entries import TableEntry
+from millrace.ledger.table_entries import TABLE_MARK, TableEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead, ObjectStore
@@ -36,6 +37,19 @@ over while the other can still write. It costs nothing: a killed worker's messag
 _KEEP_OBSOLETE = frozenset({State.FAILED, State.WAITING, State.SUPERSEDED})
 """States in which it is left open what of it stands: the work is done again, goes on, or was another's."""
 _TRIES = 3
+_NOT_OURS = (AccessDenied, NoSuchBucket)
+
+
+class Targets(Protocol):
+    """What the configuration that is deployed now says of outputs."""
+
+    def find_store(self, place: ObjectRef, /) -> ObjectStore | None:
+        """The store that outputs at a place are written by; None if no destination has the place any more."""
+        ...
+
+    def writes_to(self, place: ObjectRef, sync: str, source: ObjectRef, /) -> bool:
+        """Whether a sync of that name may have an output of a source at a place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +71,8 @@ class Claims:
     """Claims and settles for one engine of one deployment, on one clock.
 
     ``hidden_for``: so long the queue hides a message whose worker died, whatever clocks say. ``lease_margin``: see
-    ``LEASE_MARGIN``; less of it is for worlds of one clock. ``teller`` tells others of what was settled.
+    ``LEASE_MARGIN``; less of it is for worlds of one clock. ``teller`` tells others of what was settled. ``targets``
+    are asked about outputs of other configurations: see ``_sweep_place`` and ``may_take_over``.
     """
 
     ledger: LedgerStore
@@ -67,6 +82,7 @@ class Claims:
     hidden_for: timedelta = timedelta(0)
     lease_margin: timedelta = LEASE_MARGIN
     teller: Teller | None = None
+    targets: Targets | None = None
 
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
         """Claim an object or a build; raise LostRace if others are quicker again and again.
@@ -216,11 +232,69 @@ class Claims:
         if not settled.obsolete or is_left_open:
             return settled
         try:
-            sweep(settled, claimed.fence, store)
+            places = (replace(settled, obsolete=(output,)) for output in settled.obsolete)
+            left = [place.obsolete[0] for place in places if not self._sweep_place(place, claimed.fence, store)]
         except Exception as error:  # noqa: BLE001 - what cannot be deleted now is tried again with the message
             failed = replace(finish, state=State.FAILED, failure=Failure.of(error))
             return self._settle(claimed, failed)
-        return replace(settled, obsolete=())
+        return replace(settled, obsolete=tuple(left))
+
+    def _sweep_place(self, settled: WorkEntry, fence: int, store: ObjectStore) -> bool:
+        """Delete the one obsolete output of an entry; whether it could be.
+
+        A destination may have moved since. Its functions then have no grant for the folder before, or another
+        connection has it now. What no destination has any more stays, and the entry goes on naming it: else no object
+        that had an output there could ever settle again.
+        """
+        try:
+            sweep(settled, fence, store)
+        except _NOT_OURS:
+            other = self._find_other_store(settled.obsolete[0].ref, store)
+            if other is None:
+                return False
+            sweep(settled, fence, other)
+        return True
+
+    def may_take_over(self, claimed: WorkEntry, target: ObjectRef, lineage: Lineage) -> bool:
+        """Whether an output is of the same source under another sync, which writes there no more: it may be replaced.
+
+        The sync was renamed, or its outputs go elsewhere by now; and this very ledger says that it wrote there, so that
+        the output is not another deployment's::
+
+            deployment 1    nightly: orders.csv to lake/orders.parquet
+            deployment 2    daily:   orders.csv to lake/orders.parquet, and no sync is called nightly
+
+        Raises: LostRace if the other sync wrote under a newer deployment, whose workers know better.
+        """
+        if self.targets is None or not _is_other_syncs(lineage, claimed):
+            return False
+        sync = lineage.sync.removesuffix(TABLE_MARK)
+        if self.targets.writes_to(target, sync, claimed.source):
+            return False
+        entry = self._read(replace(claimed, sync=sync))
+        if entry is None or target not in {output.ref for output in (*entry.outputs, *entry.obsolete)}:
+            return False
+        if entry.deployment > self.deployment:
+            raise LostRace(f"{target} was written by sync {sync!r} under a newer deployment, which is left to go on")
+        return True
+
+    def _find_other_store(self, ref: ObjectRef, denied: ObjectStore) -> ObjectStore | None:
+        """Another store for a place; None if no destination has it. Raises again what was raised if there is no other.
+
+        To be called while what ``denied`` raised is handled.
+        """
+        other = denied if self.targets is None else self.targets.find_store(ref)
+        if other is denied:
+            raise  # noqa: PLE0704 - the denial that is being handled
+        return other
+
+    def _look_at(self, ref: ObjectRef, store: ObjectStore) -> ObjectHead | None:
+        """What is at a place; None also if no destination has the place any more."""
+        try:
+            return store.head(ref)
+        except _NOT_OURS:
+            other = self._find_other_store(ref, store)
+            return None if other is None else other.head(ref)
 
     def _put_settled(self, claimed: E, finish: Finish, settled: E) -> E:
         """Put what came of the work; what the store refuses is put without its texts, then as failed for that reason.
@@ -261,10 +335,21 @@ class Claims:
         entry = self.tell_untold(entry)
         places = (*claimed.obsolete, *claimed.outputs, *(finish.outputs or ()))
         damaged = [
-            ref for ref, head in _find_written(claimed, places, store) if not _withdraw_output(entry, ref, head, store)
+            ref
+            for ref, head in self._find_written(claimed, places, store)
+            if not _withdraw_output(entry, ref, head, store)
         ]
         if damaged:
             self._write(to_be_done_again(entry))
+
+    def _find_written(
+        self, claimed: WorkEntry, places: Iterable[Output], store: ObjectStore
+    ) -> Iterator[tuple[ObjectRef, ObjectHead]]:
+        """What is there that the very worker wrote that had this claim: each place once."""
+        for ref in dict.fromkeys(output.ref for output in places):
+            head = self._look_at(ref, store)
+            if head is not None and _read_fence(claimed, head) == claimed.fence:
+                yield ref, head
 
     def _put(self, entry: WorkEntry) -> None:
         """Put; if that fails, look whether it was done after all and only the answer was lost."""
@@ -299,6 +384,13 @@ def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
             store.delete(output.ref, etag=head.etag)
 
 
+def _is_other_syncs(lineage: Lineage, claimed: WorkEntry) -> bool:
+    """Whether an output is of the claimed source, or of the claimed table, under a sync of another name."""
+    is_of_table = lineage.sync.endswith(TABLE_MARK)
+    is_alike = is_of_table == isinstance(claimed, TableEntry)
+    return is_alike and lineage.sync != claimed.stored_sync and lineage.is_of(lineage.sync, claimed.source)
+
+
 def _withdraw_output(entry: WorkEntry, ref: ObjectRef, head: ObjectHead, store: ObjectStore) -> bool:
     """Delete what a late worker wrote where ``entry`` has nothing; whether what it has there is whole."""
     if entry.state is State.IN_FLIGHT:
@@ -307,16 +399,6 @@ def _withdraw_output(entry: WorkEntry, ref: ObjectRef, head: ObjectHead, store: 
     if named is None:
         store.delete(ref, etag=head.etag)
     return named is None or named.etag == head.etag
-
-
-def _find_written(
-    claimed: WorkEntry, places: Iterable[Output], store: ObjectStore
-) -> Iterator[tuple[ObjectRef, ObjectHead]]:
-    """What is there that the very worker wrote that had this claim: each place once."""
-    for ref in dict.fromkeys(output.ref for output in places):
-        head = store.head(ref)
-        if head is not None and _read_fence(claimed, head) == claimed.fence:
-            yield ref, head
 
 
 def _read_fence(entry: WorkEntry, head: ObjectHead) -> int | None:
