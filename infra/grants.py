@@ -453,13 +453,12 @@ def _keep_table_buckets(table_buckets: Iterable[UsedTableBucket], options: Optio
 
     S3 Tables deletes no file on request, so nobody may (Service Authorization Reference, "Amazon S3 Tables").
     """
-    # A statement's sid has to be unique in its policy, and may hold no ARN: FindTables0, FindTables1.
     for number, used in enumerate(table_buckets):
         tables = f"{used.arn}/table/*"
         of_namespaces = {"StringEquals": {"s3tables:namespace": list(used.namespaces)}}
         because = "S3 Tables numbers its tables, so that their namespace alone says which they are"
         yield Grant(
-            sid=f"FindTables{number}",
+            sid=f"FindTables{number}",  # unique in its policy, and it may hold no ARN
             actions=("s3tables:CreateNamespace", "s3tables:ListTables"),
             resources=_of_emulator(options) or (used.arn,),
         )

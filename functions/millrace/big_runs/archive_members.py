@@ -35,6 +35,7 @@ from millrace.engine.parts.framed import find_text_frames, open_text, write_fram
 from millrace.engine.parts.ranges import open_range
 from millrace.engine.table_sources import Source
 from millrace.errors import MalformedFile
+from millrace.mappings import by_name
 from millrace.objects.store import ObjectStore
 from millrace.planning.plans import Plan
 
@@ -175,7 +176,7 @@ class MembersOfArchive:
                 yield self._to_sources({}, file)
                 return
             with self.archive.open_archive(file) as archive:
-                yield self._to_sources({member.name: member for member in archive.members}, file)
+                yield self._to_sources(by_name(archive.members), file)
 
     def pins(self) -> list[dict[str, Any]]:
         """None: all parts read the version of the order."""

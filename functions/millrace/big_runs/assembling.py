@@ -99,6 +99,7 @@ class JoinedUpload:
     def prepare(self, remaining: Callable[[], float], *, least: float) -> None:
         """Copy all parts that are not there yet; raise OutOfTime if the invocation ends before."""
         parts = self._parts()
+        # It is one put, and has no upload of parts that could be gone on with.
         if _is_small(parts):
             return
         assembly, sent = self._begin()

@@ -168,6 +168,7 @@ def divide_ranges(work: RunWork) -> PhaseOutcome:
     scans = list[RangeScan]()
     if frame.needs_scan:
         results = gather(work.documents, [numbered("scan", index) for index in range(len(frame.ranges))])
+        # A child that died left nothing: its range alone is scanned once more.
         if results.missing:
             return PhaseOutcome(Phase.SCAN, results.missing)
         scans.extend(RangeScan.from_document(get_document(found, "scan")) for found in results.found)

@@ -74,7 +74,7 @@ def read_parts(work: RunWork, round_: Round) -> ConvertedParts | frozenset[str] 
 
     Raises as ``gather``.
     """
-    gathered = gather(work.documents, [round_.path(index) for index in range(work.parts)])
+    gathered = gather(work.documents, list(map(round_.path, range(work.parts))))
     lossy = frozenset(str(result["column"]) for result in gathered.found if result["status"] == LOSSY)
     if gathered.missing:
         return gathered.missing

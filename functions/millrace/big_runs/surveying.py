@@ -94,7 +94,7 @@ def join_surveys(work: RunWork) -> PhaseOutcome:
     round_ = Round.read(work.documents)
     parts = work.parts
     if work.documents.find(round_.table_path) is None:
-        results = gather(work.documents, [survey_path(index) for index in range(parts)])
+        results = gather(work.documents, list(map(survey_path, range(parts))))
         if results.missing:
             return PhaseOutcome(Phase.SURVEY, results.missing)
         joined = TableSurvey()

@@ -111,7 +111,7 @@ def _to_timestamp(kind: pa.DataType) -> str:
 
 
 def _to_struct(kind: pa.DataType) -> str:
-    fields = [kind.field(index) for index in range(kind.num_fields)]
+    fields = list(map(kind.field, range(kind.num_fields)))
     if not fields:
         raise CatalogRefused("is an object without fields")
     names = [field.name for field in fields]

@@ -29,8 +29,8 @@ from millrace.ledger.races import retry_lost_race
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
-from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
-from millrace.objects.store import ListedObject, ObjectStore, Stores
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, SourceVersion
+from millrace.objects.store import ListedObject, ObjectStore, Stores, Upload
 from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.plans import Build, SourceFile, at_claim
 
@@ -201,10 +201,7 @@ class Builds:
             replace(build, recipe=build.recipe.with_lineage(lineage.inside_file())),
             files,
             pinned,
-            Destination(
-                open_output=lambda _directory: target.upload(output, metadata),
-                open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
-            ),
+            _to_destination(target, metadata, output, quarantine),
             now=self.claims.now(),
             on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds),
         )
@@ -216,7 +213,7 @@ class Builds:
             quarantine=quarantine,
             claims=self.claims,
         )
-        read = [pinned.as_read(file) for file in files]
+        read = list(map(pinned.as_read, files))
         digest = digest_files(build, read)
         reason = f"made of {len(files):,} files"
         finish = replace(finish, version=SourceVersion(etag=digest), keep_earlier=build.keep_earlier, reason=reason)
@@ -357,6 +354,15 @@ class _BuildOutcome:
     digest: str = ""
     stored: StoredRecord = StoredRecord(None, None)  # noqa: RUF009 - frozen
     listed_at: datetime = _EPOCH
+
+
+def _to_destination(
+    store: ObjectStore, metadata: Mapping[str, str], output: ObjectRef, quarantine: ObjectRef | None
+) -> Destination[Upload]:
+    return Destination(
+        open_output=lambda _directory: store.upload(output, metadata),
+        open_quarantine=partial(store.upload, quarantine, metadata) if quarantine else None,
+    )
 
 
 def _to_big_work(work: _BuildWork, files: Sequence[ListedObject], digest: str) -> BigWork:

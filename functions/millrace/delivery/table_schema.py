@@ -57,7 +57,7 @@ class TableSchema:
 
     def to_bytes(self) -> bytes:
         """Compressed, for an entry of the ledger; raise TooBig where it would not fit into one."""
-        versions = json.dumps([asdict(version) for version in self.versions], ensure_ascii=False)
+        versions = json.dumps(list(map(asdict, self.versions)), ensure_ascii=False)
         # Arrow's own form of a schema keeps types, forms and nesting; names in it are much alike, so that it packs
         # well.
         data = zlib.compress(self.fields.with_metadata({_TABLE: versions}).serialize().to_pybytes(), 9)

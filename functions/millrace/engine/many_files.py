@@ -25,7 +25,7 @@ from millrace.engine.one_file import (
 from millrace.engine.outputs import Outputs
 from millrace.engine.recipe import Recipe
 from millrace.engine.table_sources import Origins, SmallFiles, Source, prepare
-from millrace.engine.table_survey import survey_table
+from millrace.engine.table_survey import TableSurvey, survey_table
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import Table
 from millrace.engine.transform.spec import TableTransform
@@ -81,13 +81,10 @@ def _convert_several(
     context: ConversionContext,
     within: Callable[[Table], Table],
 ) -> Converted[S]:
-    # No file, no fields: a transform that names one would be an error, and the output is only empty.
     if not sources:
-        recipe = replace(recipe, transform=TableTransform(), read=replace(recipe.read, source_columns=()))
-    work = recipe.read.work
-    sources = SmallFiles(work.kept).keep_open(prepare(sources, recipe))
-    # The sample is divided: of a hundred files a hundredth of it is looked at in each.
-    survey = survey_table(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
+        recipe = _without_fields(recipe)
+    sources = SmallFiles(recipe.read.work.kept).keep_open(prepare(sources, recipe))
+    survey = _survey_beginnings(sources, recipe, context)
     contradicted, apart = 0, frozenset[str]()
     origins = Origins({source.file: source for source in sources})
     while contradicted < MOST_ATTEMPTS:
@@ -107,3 +104,14 @@ def _convert_several(
             outputs.discard()
             raise
     raise MalformedFile("the files' types changed while they were read again: does somebody write to them?")
+
+
+def _without_fields(recipe: Recipe) -> Recipe:
+    """The recipe for no file at all: it has no field that a transform could name, and its output is only empty."""
+    return replace(recipe, transform=TableTransform(), read=replace(recipe.read, source_columns=()))
+
+
+def _survey_beginnings(sources: Sequence[Source], recipe: Recipe, context: ConversionContext) -> TableSurvey:
+    # The sample is divided: of a hundred files a hundredth of it is looked at in each.
+    enough = recipe.read.work.table_sample // max(1, len(sources))
+    return survey_table(sources, context.on_batch, enough=enough)

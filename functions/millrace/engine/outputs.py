@@ -107,6 +107,8 @@ class Parts(Generic[S]):
         self._options = options
         self._outputs = outputs
         self._open: dict[str | None, _OpenOutput[S]] = {}
+        # A file without rows has an output, too, for its columns; divided by a field it has none, since there is no
+        # value.
         if bound.partition_field is None:
             self._output(None)
 

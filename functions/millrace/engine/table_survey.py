@@ -105,6 +105,7 @@ class TableSurvey:
         self._json.join(behind._json)
         for name, fields in behind._typed.items():
             known = self._typed.setdefault(name, [])
+            # Each different field once: ten thousand files of a table mostly have the same one.
             known += [field for field in fields if field not in known]
 
     def of(self, own: TableSurvey) -> TableSurvey:
@@ -131,7 +132,7 @@ class TableSurvey:
             "texts": {name: evidence_to_document(evidence) for name, evidence in self._texts.items()},
             "json": node_documents.to_document(self._json),
             "typed": {name: fields_to_json(fields) for name, fields in self._typed.items()},
-            "headers": [list(header) for header in headers],
+            "headers": list(map(list, headers)),
             "sources": {name: headers.index(header) for name, header in self._headers.items()},
         }
 

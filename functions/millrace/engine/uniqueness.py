@@ -59,6 +59,7 @@ class Unique:
         duplicate = self._identifiers.duplicate()
         if duplicate is None:
             return
+        # Digests alone were kept: the value that a person looks for is read once more.
         _, pieces = table.open(ignore_bad_row)
         with closing(pieces):
             value = identifier_of((rows.batch for rows in pieces), self._bound, duplicate.second)
@@ -70,5 +71,6 @@ class Unique:
 
     def _place(self, row: int) -> tuple[str | None, int]:
         """The file of a row of the table, and the row's number there."""
+        # Batches of 3 and 2 rows have 0 and 3 before them: row 4 of the table is the first row of the second.
         at = bisect_right(self._starts, row - 1) - 1
         return self._files[at], self._numbers[at][row - 1 - self._starts[at]]

@@ -75,7 +75,7 @@ def _to_type(hint: Any) -> dict[str, Any]:
     if is_dataclass(hint) and isinstance(hint, type):
         return _to_object(hint)
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
-        return {"type": "string", "enum": [str(value) for value in hint]}
+        return {"type": "string", "enum": list(map(str, hint))}
     return _to_composed(hint)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 def digest_shape(*values: object) -> str:
     """Twelve hexadecimal digits of all that the values say."""
-    text = json.dumps([_to_plain(value) for value in values], sort_keys=True, ensure_ascii=False)
+    text = json.dumps(list(map(_to_plain, values)), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -169,12 +169,13 @@ class Committer:
             table.commit(change)
             report.commits += 1
             report.files += len(change.add)
+        # What changes nothing is in the table already: its message came twice, or a later one was quicker.
         changed = {unit for unit, _fence in change.units}
         report.repeats += sum(1 for request in work.requests if _unit_of(request) not in changed)
 
     def _has_outputs(self, work: _TableWork) -> bool:
         """Whether there is something to make a table of."""
-        states = (self._read_state(request) for request in work.requests)
+        states = map(self._read_state, work.requests)
         return any(state is not None and state.outputs for state in states)
 
     def _read_state(self, request: CommitRequest) -> UnitState | None:
@@ -183,7 +184,7 @@ class Committer:
 
     def _decide(self, table: IcebergTable, work: _TableWork, report: CommitReport) -> TableChange:
         """The commit for all objects that have no trouble of their own; the others are left as the table has them."""
-        live = table.find_files({_unit_of(request) for request in work.requests})
+        live = table.find_files(set(map(_unit_of, work.requests)))
         states = []
         for request in list(work.requests):
             # After the table: see above.

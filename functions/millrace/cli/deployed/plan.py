@@ -40,6 +40,7 @@ from millrace.wording import count_of, describe_size, join_names
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
+    from millrace.aws.dynamodb_ledger import DynamoDBLedger
     from millrace.aws.sessions import Sessions
 
 _LABEL_WIDTH = 12
@@ -301,8 +302,7 @@ def forecast_objects(
 
     try:
         deployed, ledger = deployments.find(name)
-        done = (entry for entry in islice(ledger.of_sync(sync), _SAMPLED_FROM) if entry.state in DONE)
-        speed = Speed.learn(_read_whole(islice(done, SAMPLE), ledger))
+        speed = _learn_speed(ledger, sync)
         if speed is None:
             return "nothing of this sync is converted yet to learn the speed from"
         # The name at the end of the URL, by which the event source says its concurrency.
@@ -313,6 +313,11 @@ def forecast_objects(
     if concurrency is not None:
         machines = replace(machines, concurrency=concurrency)
     return Forecast.make(objects, size, speed, machines)
+
+
+def _learn_speed(ledger: DynamoDBLedger, sync: str) -> Speed | None:
+    done = (entry for entry in islice(ledger.of_sync(sync), _SAMPLED_FROM) if entry.state in DONE)
+    return Speed.learn(_read_whole(islice(done, SAMPLE), ledger))
 
 
 def _read_whole(entries: Iterable[Entry], ledger: LedgerStore) -> Iterator[Entry]:

@@ -41,6 +41,6 @@ def watched(file: BinaryIO, console: Console, *, from_bytes: int = _PROGRESS_FRO
 
 def format_named(option: str, name: str, accepted: Collection[FileFormat]) -> FileFormat:
     """The format of that name; raise UsageError where it is not accepted."""
-    if name not in {str(one) for one in accepted}:
+    if name not in set(map(str, accepted)):
         raise UsageError(f"{option}: {name!r} is not one of {', '.join(accepted)}")
     return FileFormat(name)

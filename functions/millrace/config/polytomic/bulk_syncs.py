@@ -61,7 +61,7 @@ def _to_schema(schema: VendorFields, cutoff: Any) -> dict[str, Any]:
     if "data_cutoff_timestamp" in raw and "tracking_field" not in raw:
         del raw["data_cutoff_timestamp"]
         schema.ask_for("data_cutoff_timestamp", "needs a tracking_field, without which older rows are written")
-    if selected := [_to_field(field) for field in schema.take_objects("fields", shorthand="id")]:
+    if selected := list(map(_to_field, schema.take_objects("fields", shorthand="id"))):
         raw["fields"] = selected
     if conditions := take_filters(schema):
         raw["filters"] = conditions

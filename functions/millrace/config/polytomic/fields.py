@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from millrace.config.base import is_blank
 from millrace.config.polytomic.remarks import RemarkKind, Remarks
+from millrace.mappings import leave_out_none
 
 BOOKKEEPING = frozenset(
     {
@@ -40,7 +41,7 @@ class VendorFields:
     def take_known(self, names: Mapping[str, Any] | frozenset[str]) -> dict[str, Any]:
         """All fields with these names that are given."""
         taken = {name: self.take(name) for name in list(self._fields) if name in names}
-        return {name: value for name, value in taken.items() if value is not None}
+        return leave_out_none(taken)
 
     def take_object(self, name: str) -> Self:
         """The object in a field; without any field if it is blank. What is no object blocks the whole."""

@@ -25,6 +25,7 @@ from millrace.config.polytomic.names import NameBook
 from millrace.config.polytomic.remarks import RemarkKind, Remarks
 from millrace.config.problems import lines_of
 from millrace.errors import InvalidConfiguration
+from millrace.mappings import leave_out_empty
 
 Raw = dict[str, Any]
 
@@ -51,7 +52,7 @@ def import_answers(answers: Iterable[AnswerObject], remarks: Remarks, *, keeps_i
         for answer in objects:
             if answer.kind is kind:
                 work.take(answer)
-    document = {name: items for name, items in work.lists.items() if items}
+    document = leave_out_empty(work.lists)
     return ImportedConfiguration(document, _find_problems(document))
 
 

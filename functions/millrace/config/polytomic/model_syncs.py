@@ -10,6 +10,7 @@ from millrace.config.polytomic.fields import VendorFields
 from millrace.config.polytomic.filters import take_filters, take_overrides
 from millrace.config.polytomic.models import ModelNames
 from millrace.config.polytomic.schedules import take_schedule
+from millrace.mappings import leave_out_empty
 
 _IN_PLACE = "single records are not changed in place in files"
 _REASONS = {
@@ -29,7 +30,7 @@ _OF_FIELDS = {"new": "every field of a file is new", "sync_mode": _IN_PLACE}
 
 def find_model_ids(fields: Mapping[str, Any]) -> set[str]:
     """The ids of all models that a model sync reads, wherever they are named."""
-    return {str(model) for model in fields.get("model_ids") or ()} | set(_find_sources(fields))
+    return set(map(str, fields.get("model_ids") or ())) | set(_find_sources(fields))
 
 
 def _find_sources(value: object) -> Iterator[str]:
@@ -54,7 +55,7 @@ def to_model_sync(fields: VendorFields, name: str, model: ModelNames, destinatio
         "filters": take_filters(fields, model.name_field),
         "overrides": take_overrides(fields, model.name_field),
     }
-    raw |= {field: items for field, items in lists.items() if items}
+    raw |= leave_out_empty(lists)
     if not raw.get("filters"):
         fields.leave_out("filter_logic", "there are no filters")
     if schedule := take_schedule(fields):

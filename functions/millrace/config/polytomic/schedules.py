@@ -9,6 +9,7 @@ from typing import Any
 from millrace.config.base import is_blank
 from millrace.config.polytomic.fields import VendorFields
 from millrace.config.schedule import Schedule
+from millrace.mappings import pick
 
 _TAKES: Mapping[str, tuple[str, ...]] = {
     "manual": (),
@@ -44,7 +45,7 @@ def take_schedule(fields: VendorFields) -> str | None:
     if frequency not in _TAKES:
         fields.ask_for("schedule", f"{frequency}: {_INSTEAD.get(str(frequency), 'is unknown here; ' + _DEFAULT)}")
         return None
-    text = _to_schedule(str(frequency), {name: given[name] for name in _TAKES[frequency] if name in given})
+    text = _to_schedule(str(frequency), pick(given, *_TAKES[frequency]))
     if text is None:
         fields.ask_for("schedule", f"{frequency}: its times cannot be read; {_DEFAULT}")
     return text

@@ -79,6 +79,7 @@ class CsvColumn:
             self._limits = None
             return
         preferred = kinds[0]
+        # The ends so far are printed texts: cast once more, since the kind may have changed since.
         limits = pa.array(self._limits or (), pa.string())
         values = pa.concat_arrays([pc.cast(limits, preferred.type), pc.cast(texts, preferred.type)])
         low, high = plain(ends(values), preferred.form).to_pylist()

@@ -93,7 +93,7 @@ class JsonField:
 
     def _measure(self, texts: Sequence[str]) -> None:
         if texts:
-            lengths = [len(text) for text in texts]
+            lengths = list(map(len, texts))
             low, high = self._lengths or (lengths[0], lengths[0])
             self._lengths = min(low, *lengths), max(high, *lengths)
             self._empty += lengths.count(0)

@@ -49,6 +49,7 @@ class NumbersSeen:
         for kind, look in ((int, self._observe_integers), (Number, self._observe_written)):
             if kind not in kinds:
                 continue
+            # Most columns have one kind alone, and need no copy.
             if kinds != {kind}:
                 look(*_values_of(kind, values, rows))
             else:
@@ -82,6 +83,7 @@ class NumbersSeen:
         low, high = ((end.as_py(), shown(values[pc.index(doubles, end).as_py()])) for end in ends.values())
         self._limit(low, high)
         first = self._known
+        # The first number says how many digits the others should have behind the point: 1.50 says two.
         if first.scale is None:
             first = Numbers().observe(texts.slice(0, 1))
         self._known = self._known.observe(texts)
@@ -98,6 +100,8 @@ class NumbersSeen:
         if arrow_types.is_floating(field.type):
             return reasons
         is_raw = form_of(field) == JSON
+        # A decimal is preferred to a double that keeps the value alone, as 1.5 of 1.50; JSON text comes where none
+        # keeps even that.
         if Number in self._first:
             reasons.append(self._not_float({True: Kept.NOT, False: Kept.AS_VALUE}[is_raw]))
         if is_raw:

@@ -87,7 +87,7 @@ class MeasuredColumn:
 
 
 def _is_ordered(kind: pa.DataType) -> bool:
-    return any(question(kind) for question in _ORDERED)
+    return arrow_types.is_one_of(kind, _ORDERED)
 
 
 def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:

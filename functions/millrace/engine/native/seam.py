@@ -240,7 +240,7 @@ def _list_children(kind: pa.DataType) -> list[pa.Field]:
     if is_map(kind):
         return [pa.field("entries", pa.struct([kind.key_field, kind.item_field]), nullable=False)]
     if is_nested(kind):
-        return [kind.field(index) for index in range(kind.num_fields)]
+        return list(map(kind.field, range(kind.num_fields)))
     return []
 
 

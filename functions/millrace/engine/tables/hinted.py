@@ -171,8 +171,8 @@ class _HintedTable:
     def _as_json(self, batch: pa.RecordBatch, schema: pa.Schema) -> list[str]:
         """Rows as JSON objects, without what is hidden."""
         shown = [position for position, name in enumerate(schema.names) if name not in self.hidden]
-        fields = pa.schema([schema.field(position) for position in shown])
-        columns = [batch.column(position) for position in shown]
+        fields = pa.schema(list(map(schema.field, shown)))
+        columns = list(map(batch.column, shown))
         if not shown:
             return ["{}"] * batch.num_rows
         texts = list[str]()

@@ -14,6 +14,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Protocol
 
 from millrace.errors import UsageError
@@ -270,7 +271,7 @@ class RangeTree:
             begun = store.ranges(backfill.name, [key_range.name for key_range in level])
             level = [begun.get(key_range.name, key_range) for key_range in level]
             ranges += level
-            level = [child for key_range in level for child in _list_children(key_range)]
+            level = list(chain.from_iterable(map(_list_children, level)))
         return cls(tuple(ranges))
 
     def find(self, name: str) -> KeyRange | None:

@@ -358,7 +358,7 @@ class _SheetTable:
         reason = f"row {count:,}, which is row {row.number:,} of the sheet: {row.reason}"
         if self._options.bad_rows is not BadRows.QUARANTINE:
             raise MalformedFile(f"{reason}; or put bad rows aside with bad_rows: quarantine", row=count)
-        raw = json.dumps([_to_text(cell) for cell in row.cells], ensure_ascii=False)
+        raw = json.dumps(list(map(_to_text, row.cells)), ensure_ascii=False)
         report(BadRow(line=row.number, row=count, byte=0, reason=reason, raw=raw))
 
     def _to_batch(self, rows: list[list[Cell]]) -> pa.RecordBatch:

@@ -80,9 +80,7 @@ class ExactParser:
         self._block_bytes = block_bytes
         self._report = report
         # Where bad rows are put aside, bytes that are no text become lone surrogates first, found row by row.
-        self._errors = "strict"
-        if report is not None:
-            self._errors = "surrogateescape"
+        self._errors = "strict" if report is None else "surrogateescape"
         self._decode = codecs.getincrementaldecoder("utf-8")(self._errors)
         self._undecodable: UnicodeDecodeError | None = None
         self._text = ""

@@ -186,7 +186,7 @@ class _LineParser:
 
     def _as_batch(self, columns: list[pa.Array]) -> pa.RecordBatch:
         if len(self._null_values):
-            columns = [self._without_nulls(column) for column in columns]
+            columns = list(map(self._without_nulls, columns))
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _without_nulls(self, column: pa.Array) -> pa.Array:

@@ -113,7 +113,7 @@ class DelimitedCutter:
         self._names = tuple(unique_names(self._given))
         self._delimiter = delimiter
         self._has_comments = has_comments
-        positions = [str(position) for position in range(len(names))]
+        positions = list(map(str, range(len(names))))
         self._read = {"column_names": positions, "use_threads": False}
         self._parse = arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=True)
         self._convert = arrow_csv.ConvertOptions(

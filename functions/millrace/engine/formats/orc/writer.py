@@ -38,7 +38,7 @@ class _OrcWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         from pyarrow import orc  # noqa: PLC0415 - only who writes ORC needs its module
 
-        self._into = pa.schema([_storable_field(field) for field in into])
+        self._into = pa.schema(list(map(_storable_field, into)))
         self._waiting: list[pa.RecordBatch] = []
         self._gathered = 0
         self._rows = 0
@@ -86,7 +86,7 @@ def _storable(kind: pa.DataType, name: str) -> pa.DataType:
     """The type in which ORC holds the values of another; raise UnsupportedType if there is none."""
     kind = _unwrap(kind)
     if arrow_types.is_struct(kind):
-        return pa.struct([_storable_field(field) for field in kind])
+        return pa.struct(list(map(_storable_field, kind)))
     if arrow_types.is_map(kind):
         return pa.map_(_storable(kind.key_type, name), _storable_field(kind.item_field))
     if arrow_types.is_any_list(kind):

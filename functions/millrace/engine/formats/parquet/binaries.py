@@ -18,7 +18,7 @@ def read_as_texts(records: Records, rows_before: int = 0) -> Records:
 
     Raises WrongEncoding, while batches are pulled, with the row and the column of the first value that is not UTF-8.
     """
-    into = pa.schema([_as_text(field) for field in records.schema], records.schema.metadata)
+    into = pa.schema(list(map(_as_text, records.schema)), records.schema.metadata)
     return Records(into, _cast_batches(records.batches, into, rows_before))
 
 

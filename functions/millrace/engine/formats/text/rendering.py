@@ -210,7 +210,7 @@ _WITHOUT_QUOTES = (arrow_types.is_primitive, arrow_types.is_decimal, arrow_types
 
 @lru_cache
 def _can_repeat(kind: pa.DataType) -> bool:
-    return any(holds(kind) for holds in _CAN_REPEAT)
+    return arrow_types.is_one_of(kind, _CAN_REPEAT)
 
 
 def _repeats(array: pa.Array) -> bool:
@@ -232,7 +232,7 @@ _holds_values = lru_cache(arrow_types.holds_values)
 @lru_cache
 def _is_plain(kind: pa.DataType) -> bool:
     """Whether no value's text can need quotes."""
-    return any(question(kind) for question in _WITHOUT_QUOTES)
+    return arrow_types.is_one_of(kind, _WITHOUT_QUOTES)
 
 
 def _restore_missing(texts: pa.Array, array: pa.Array) -> pa.Array:
