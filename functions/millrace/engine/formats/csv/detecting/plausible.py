@@ -23,8 +23,12 @@ _NUMBER = re.compile(
     + r"(?: ?(?:[$€£¥%]|[A-Z]{3}))?"
 )
 # Two kinds: a mark behind a word and before a space, as in "Paris, France"; and a number with commas that is no part of
-# a word or of a longer number, so 1,5 and 1,200 but not v1,2 or 10:30,5.
-_NATURAL = re.compile(r"(?<=[\w.)\]'\"?!%])[,;](?= \S)|(?<![\w,.:/])(?<!\w-)[0-9]+(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,:])")
+# a word or of a longer number, so 1,5 and 1,200 but not v1,2 or 10:30,5. What they begin with comes first, and then
+# what has to be before it: so all other characters are passed by at once, which takes half the time.
+NATURAL = re.compile(
+    r"[,;0-9](?:(?<=[\w.)\]'\"?!%][,;])(?= \S)"
+    r"|(?<=[0-9])(?<![\w,.:/].)(?<!\w-.)[0-9]*(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,:]))"
+)
 """Commas and semicolons of prose and numbers: "Paris, France", "ca. 1,5 kg"."""
 # `\1` asks for the same separator all through: red;blue;green is one list, red;blue,green is none.
 _LIST_OF_WORDS = re.compile(r"[^\W\d][\w .-]*(?:([,;|])[^\W\d][\w .-]*)(?:\1[^\W\d][\w .-]*)*")
@@ -113,7 +117,7 @@ def _is_cut_off(text: str) -> bool:
 
 
 def _rate_prose(text: str) -> float:
-    rest = _NATURAL.sub("", text)
+    rest = NATURAL.sub("", text)
     if not _HAS_SEPARATOR.search(rest):
         return FULLY
     if _LIST_OF_WORDS.fullmatch(rest):
