@@ -19,6 +19,7 @@ from millrace.engine.native.parquet_encoding import (
     DICTIONARY,
     PLAIN,
     DictionaryBody,
+    LeafForC,
     LeafType,
     PageBody,
     RowsForC,
@@ -111,18 +112,34 @@ def encode_chunk(rows: RowsForC, plan: LeafPlan, codec: PageCodec) -> Chunk:
     Raises: NotForKernel.
     """
     chunk = Chunk(plan, codec.number)
-    described = rows.leaf(plan.column, plan.type, plan.encoding)
-    if plan.encoding == DICTIONARY:
-        dictionary = rows.make_dictionary(described)
-        stored = codec.compress(dictionary.body)
-        chunk.add_page(_dictionary_header(dictionary, stored), stored, len(dictionary.body))
-        chunk.dictionary_bytes = chunk.stored_bytes
-        chunk.text_bytes = dictionary.text_bytes
+    described = _begin_chunk(rows, chunk, codec)
     for page in rows.pages(described):
         stored = codec.compress(page.body)
         chunk.add_page(_page_header(chunk, page, stored), stored, len(page.body))
         chunk.count_page(page)
     return chunk
+
+
+def encode_dictionary(rows: RowsForC, plan: LeafPlan, codec: PageCodec) -> Chunk:
+    """One column of a group with its dictionary alone, for its size.
+
+    Raises: NotForKernel.
+    """
+    chunk = Chunk(plan, codec.number)
+    _begin_chunk(rows, chunk, codec)
+    return chunk
+
+
+def _begin_chunk(rows: RowsForC, chunk: Chunk, codec: PageCodec) -> LeafForC:
+    """Describe a column to C, and write its dictionary if it has one."""
+    described = rows.leaf(chunk.plan.column, chunk.plan.type, chunk.plan.encoding)
+    if chunk.plan.encoding == DICTIONARY:
+        dictionary = rows.make_dictionary(described)
+        stored = codec.compress(dictionary.body)
+        chunk.add_page(_dictionary_header(dictionary, stored), stored, len(dictionary.body))
+        chunk.dictionary_bytes = chunk.stored_bytes
+        chunk.text_bytes = dictionary.text_bytes
+    return described
 
 
 def _start_header(kind: int, unpacked: int, stored: bytes) -> bytes:

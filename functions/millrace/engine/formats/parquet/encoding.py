@@ -65,7 +65,7 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any], flat: FlatEnco
     uncompressed = {**options, "compression": "none", "compression_level": None}
     trial = _Trial(flat)
     whole = trial.measure(sample, uncompressed, Encodings())
-    half = trial.measure(sample.slice(0, sample.num_rows // 2), uncompressed, Encodings())
+    half = trial.measure_dictionaries(sample.slice(0, sample.num_rows // 2), uncompressed)
     integers = _delta_encodings(whole)
     direct = trial.measure(sample, options, Encodings(dictionary=(), others=integers))
     # Of 4,096 sampled rows a leaf's 1,000 different texts take 8 kB as a dictionary and 5 kB as places; half the rows
@@ -73,8 +73,8 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any], flat: FlatEnco
     # the sample takes 30 kB, so all rows would take 900 kB: the leaf gets a dictionary.
     times = table.num_rows / sample.num_rows
     dictionary = list[str]()
-    for leaf, smaller, plain in zip(whole, half, direct, strict=True):
-        if leaf.dictionary_bytes and _with_dictionary(leaf, smaller, plain, times) < plain.bytes * times:
+    for leaf, smaller_bytes, plain in zip(whole, half, direct, strict=True):
+        if leaf.dictionary_bytes and _with_dictionary(leaf, smaller_bytes, plain, times) < plain.bytes * times:
             dictionary.append(leaf.path)
     remaining = {path: encoding for path, encoding in integers.items() if path not in dictionary}
     return Encodings(tuple(dictionary), MappingProxyType(remaining))
@@ -132,6 +132,14 @@ class _Trial:
         described = writer.writer.metadata.row_group(0)
         return list(map(_leaf, map(described.column, range(described.num_columns))))
 
+    def measure_dictionaries(self, sample: pa.Table, options: Mapping[str, Any]) -> list[int]:
+        """What the dictionary of each leaf of the sample takes."""
+        if self.flat is not None:
+            chunks = self.flat.measure_dictionaries(sample.to_batches(), options)
+            if chunks is not None:
+                return [chunk.dictionary_bytes for chunk in chunks]
+        return [leaf.dictionary_bytes for leaf in self.measure(sample, options, Encodings())]
+
 
 def _measure_chunk(chunk: Chunk) -> _Leaf:
     return _Leaf(
@@ -158,12 +166,13 @@ def _leaf(chunk: pq.ColumnChunkMetaData) -> _Leaf:
     )
 
 
-def _with_dictionary(leaf: _Leaf, half: _Leaf, direct: _Leaf, times: float) -> float:
+def _with_dictionary(leaf: _Leaf, half_bytes: int, direct: _Leaf, times: float) -> float:
     """About what the leaf takes with a dictionary in a row group of ``times`` as many rows.
 
-    The values in the dictionary are compressed like those outside of it; indices hardly are.
+    ``half_bytes`` are those of the dictionary of half as many rows. The values in the dictionary are compressed like
+    those outside of it; indices hardly are.
     """
-    growth = _growth(leaf.dictionary_bytes / max(1, half.dictionary_bytes), times)
+    growth = _growth(leaf.dictionary_bytes / max(1, half_bytes), times)
     dictionary = leaf.dictionary_bytes * growth
     if dictionary > _DICTIONARY_LIMIT:
         return math.inf

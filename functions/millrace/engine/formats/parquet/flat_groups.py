@@ -6,8 +6,10 @@ What the kernel does not know is Arrow's: nested columns, rare types, a dictiona
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -24,6 +26,7 @@ from millrace.engine.formats.parquet.chunks import (
     LeafPlan,
     PageCodec,
     encode_chunk,
+    encode_dictionary,
 )
 from millrace.engine.formats.parquet.encoding import Encodings
 from millrace.engine.formats.parquet.footers import GroupDescription, PlacedNumber
@@ -37,6 +40,7 @@ from millrace.engine.native.parquet_encoding import (
     LeafType,
     NotForKernel,
     PageSizes,
+    RowsForC,
     open_rows,
 )
 from millrace.engine.native.seam import TypeKind
@@ -65,6 +69,9 @@ _STORED: dict[int, tuple[TypeKind, int]] = {
     pa.lib.Type_TIME64: (TypeKind.TIME64, INT64),
     pa.lib.Type_TIMESTAMP: (TypeKind.TIMESTAMP, INT64),
 }
+
+
+EncodeColumn = Callable[[RowsForC, LeafPlan, PageCodec], Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,20 @@ class FlatEncoder:
         columns.encode_remaining()
         return columns.finish()
 
+    def measure_dictionaries(
+        self, batches: Sequence[pa.RecordBatch], options: Mapping[str, Any]
+    ) -> tuple[Chunk, ...] | None:
+        """The columns with their dictionaries alone, if all have one; None if Arrow has to encode them."""
+        columns = self.begin(list(batches), Encodings(), options, encode_dictionary)
+        columns.encode_remaining()
+        return columns.chunks()
+
     def begin(
-        self, batches: list[pa.RecordBatch], encodings: Encodings, options: Mapping[str, Any]
+        self,
+        batches: list[pa.RecordBatch],
+        encodings: Encodings,
+        options: Mapping[str, Any],
+        encode: EncodeColumn = encode_chunk,
     ) -> ColumnsInTheMaking:
         """The rows as a group whose columns are yet to be encoded."""
         choose = _EncodingChoice(encodings)
@@ -110,7 +129,8 @@ class FlatEncoder:
             plans.append(LeafPlan(position, name.encode(), leaf, choose.number(name, leaf)))
         codec = PageCodec(options["compression"], options.get("compression_level"))
         sizes = PageSizes(_PAGE_ROWS, options.get("data_page_size", _PAGE_BYTES))
-        return ColumnsInTheMaking(self.kernel, batches, sizes, codec, plans)
+        open_batches = partial(open_rows, self.kernel, sizes=sizes)
+        return ColumnsInTheMaking(open_batches, batches, plans, lambda rows, plan: encode(rows, plan, codec))
 
 
 class ColumnsInTheMaking:
@@ -121,16 +141,14 @@ class ColumnsInTheMaking:
 
     def __init__(
         self,
-        kernel: Kernel,
+        open_batches: Callable[[Sequence[pa.RecordBatch]], AbstractContextManager[RowsForC]],
         batches: list[pa.RecordBatch],
-        sizes: PageSizes,
-        codec: PageCodec,
         plans: Sequence[LeafPlan],
+        encode: Callable[[RowsForC, LeafPlan], Chunk],
     ) -> None:
-        self._kernel = kernel
+        self._open_batches = open_batches
         self._batches = batches
-        self._sizes = sizes
-        self._codec = codec
+        self._encode = encode
         self.count = len(plans)
         self._remaining = deque(plans)
         self._chunks = dict[int, Chunk]()
@@ -142,9 +160,9 @@ class ColumnsInTheMaking:
         batches = tuple(self._batches)
         try:
             if self._remaining:
-                with open_rows(self._kernel, batches, self._sizes) as rows:
+                with self._open_batches(batches) as rows:
                     while (plan := self._take_next()) is not None:
-                        self._chunks[plan.column] = encode_chunk(rows, plan, self._codec)
+                        self._chunks[plan.column] = self._encode(rows, plan)
         except NotForKernel:
             self._is_for_kernel = False
             return False
@@ -163,11 +181,17 @@ class ColumnsInTheMaking:
 
     def finish(self) -> FlatGroup | None:
         """The group, when all its columns are encoded; None if Arrow has to encode them."""
+        chunks = self.chunks()
+        if chunks is None:
+            return None
+        pieces = chain.from_iterable(chunk.pieces for chunk in chunks)
+        return FlatGroup(tuple(pieces), chunks)
+
+    def chunks(self) -> tuple[Chunk, ...] | None:
+        """The columns, when all are encoded; None if Arrow has to encode them."""
         if not self._is_for_kernel:
             return None
-        chunks = [self._chunks[position] for position in range(len(self._chunks))]
-        pieces = chain.from_iterable(chunk.pieces for chunk in chunks)
-        return FlatGroup(tuple(pieces), tuple(chunks))
+        return tuple(self._chunks[position] for position in range(self.count))
 
 
 def open_flat_encoder(kernel: Kernel, schema: pa.Schema) -> FlatEncoder | None:
