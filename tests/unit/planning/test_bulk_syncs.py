@@ -9,7 +9,17 @@ import pytest
 from millrace.engine.options import SchemaEvolution
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
-from millrace.planning.plans import AnyPlan, ArchiveTables, Ignored, OwnOutput, Plan, SharedTable, SnapshotTable, Way
+from millrace.planning.plans import (
+    AnyPlan,
+    ArchiveTables,
+    Ignored,
+    OwnOutput,
+    Plan,
+    SharedTable,
+    SnapshotTable,
+    Way,
+    is_output_of,
+)
 from tests.configurations import bulk_sync, document
 from tests.world import NOON
 
@@ -203,6 +213,14 @@ def test_a_sheet_whose_schema_names_another_one_is_a_problem(chosen: str, *, has
     assert isinstance(plan, Plan)
     assert (plan.problem is not None) is has_problem
     assert plan.problem is None or "Returns" in str(plan.problem)
+
+
+def test_outputs_of_sheets_are_below_the_workbooks_name_or_a_given_one() -> None:
+    schemas = [{"id": "2026/book/Orders", "user_output_name": "sales"}, {"id": "2026/other", "user_output_name": "x"}]
+    workbook = planned(BOOK.key, source=SHEETS, schemas=schemas, automatically_add_new_objects="all")
+    keys = ["lake/2026/book/Returns.parquet", "lake/sales.parquet", "lake/x.parquet", "lake/2026/book.parquet"]
+
+    assert [is_output_of(workbook, ObjectRef("acme-out", key)) for key in keys] == [True, True, False, False]
 
 
 def test_a_workbook_is_one_table_where_no_sheets_are_asked_for() -> None:

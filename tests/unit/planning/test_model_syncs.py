@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from millrace.engine.options import FileFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.model_syncs import file_of
+from millrace.objects.store import ListedObject
+from millrace.planning.model_syncs import file_of, select_files
 from millrace.planning.planner import Planner
 from millrace.planning.plans import (
     AnyPlan,
@@ -247,6 +248,26 @@ def test_of_a_named_object_its_age_does_not_matter() -> None:
 
     assert chosen("in/customers.csv", OBJECT) is chosen("in/people.zip", ARCHIVE) is None
     assert chosen("in/people/a.csv", FOLDER) == MODIFIED
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "is_read"),
+    [
+        ("a.csv", timedelta(seconds=1), True),
+        ("a.csv", timedelta(0), False),
+        ("a.csv", timedelta(seconds=-1), False),
+        ("a.png", timedelta(seconds=1), False),
+    ],
+)
+def test_a_table_is_made_of_the_files_that_are_newer(name: str, age: timedelta, *, is_read: bool) -> None:
+    document = model_document(FOLDER, {}, source={"newer_than": MODIFIED.isoformat()})
+    ref = ObjectRef("acme-in", f"in/people/{name}")
+    (build,) = Planner(document).plan(ObjectRef("acme-in", "in/people/"), only="nightly")
+    assert isinstance(build, Build)
+
+    file = ListedObject(ref, "e", 1, MODIFIED + age)
+
+    assert select_files(build, [file]) == ([file] if is_read else [])
 
 
 @pytest.mark.parametrize(("length", "fits"), [(1024, True), (1025, False)])

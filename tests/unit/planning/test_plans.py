@@ -77,6 +77,47 @@ def test_a_name_like_that_of_another_syncs_versions_is_no_output_of_a_plan_witho
     assert not is_output_of(build_of("replace"), ObjectRef("acme-out", f"lake/customers{version}.jsonl"))
 
 
+def test_outputs_that_are_never_written_over_are_known_by_their_own_objects_versions() -> None:
+    appended = plan_of("in/eu/a.csv", source=SINGLE, to="iceberg")
+    version = appended.place.version
+    assert version is not None
+    own, another = version.at_claim(3, None), OutputVersion.planned("nightly", ObjectRef("acme-in", "in/eu/b.csv"))
+
+    assert is_output_of(appended, ObjectRef("acme-out", f"lake/orders/eu/a{own}.parquet"))
+    assert not is_output_of(appended, ObjectRef("acme-out", f"lake/orders/eu/a{another}.parquet"))
+    assert not is_output_of(appended, ObjectRef("acme-out", "lake/orders/eu/a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("key", "source", "sync", "is_archive"),
+    [
+        ("in/a.csv", None, {}, False),
+        ("in/a.zip", None, {}, True),
+        ("in/a.zip", SINGLE, {}, True),
+        ("in/a.xlsx", {"excel_sheet": "all"}, {}, False),
+    ],
+    ids=["a file", "of many tables", "one file of a table", "a workbook"],
+)
+def test_an_archive_is_a_zip_or_a_tar_however_its_members_are_read(
+    key: str, source: dict[str, Any] | None, sync: dict[str, Any], *, is_archive: bool
+) -> None:
+    assert plan_of(key, source=source, **sync).is_archive is is_archive
+
+
+@pytest.mark.parametrize(
+    ("key", "sync", "several"),
+    [
+        ("in/a.csv", {}, False),
+        ("in/a.csv", {"schemas": [{"id": "a", "partition_key": "country"}]}, True),
+        ("in/a.csv", {"bad_rows": "quarantine"}, True),
+        ("in/a.zip", {}, True),
+    ],
+    ids=["one", "partitions", "bad rows aside", "tables of an archive"],
+)
+def test_an_output_may_be_more_than_one_object(key: str, sync: dict[str, Any], *, several: bool) -> None:
+    assert plan_of(key, **sync).has_several_outputs is several
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
