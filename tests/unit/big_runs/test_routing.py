@@ -15,7 +15,7 @@ from millrace.engine.recipe import Recipe
 from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import Plan
+from millrace.planning.plans import Build, Plan
 from tests.configurations import bulk_sync, model_document
 from tests.fakes import InMemoryUpload
 from tests.unit.big_runs.running import RunWorld
@@ -42,13 +42,18 @@ def test_speeds_are_careful_until_some_were_reached() -> None:
     assert speeds.expect(recipe(), GIGABYTE, is_archive=True) == speeds.expect(recipe(Compression.GZIP), GIGABYTE)
 
 
-@pytest.mark.parametrize(("size", "seconds"), [(1000, 0.1), (1000, 2.0), (100 * 2**20, 0.9)])
-def test_short_conversions_teach_nothing(size: int, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("size", "seconds", "speed"),
+    [(1000, 2.0, []), (100 * 2**20, 0.9, []), (2**20 - 1, 1.0, []), (2**20, 1.0, [2**20])],
+)
+def test_only_conversions_of_a_second_and_a_megabyte_teach_a_speed(
+    size: int, seconds: float, speed: list[float]
+) -> None:
     speeds = Speeds()
 
     speeds.learn(recipe(), size, seconds)
 
-    assert speeds.learned == {}
+    assert list(speeds.learned.values()) == speed
 
 
 @pytest.mark.slow
@@ -98,6 +103,38 @@ def test_what_is_as_large_as_was_chosen_or_takes_too_long_is_a_run(
     routing = replace(world.routing(world.worker.claims), big_run_bytes=chosen)
 
     assert routing.is_big_object(big, seconds) is is_run
+
+
+@pytest.mark.parametrize(
+    ("fields", "has_machine", "is_run"),
+    [({}, True, True), ({}, False, False), ({"identifier": "id"}, True, False)],
+    ids=["a machine", "none", "rows that must be seen together"],
+)
+def test_a_folder_is_a_run_if_its_files_take_too_long_and_may_be_divided(
+    fields: dict[str, str], *, has_machine: bool, is_run: bool
+) -> None:
+    world = RunWorld(configuration=model_document({"model_from": "multi_file_archive"}, **fields))
+    (build,) = world.planner.plan(ObjectRef("acme-in", "in/"), only="nightly")
+    assert isinstance(build, Build)
+    claimed = Entry.unseen("nightly", build.folder, fingerprint="f", engine="1")
+    big = BigWork(plan=build, request=world.event(), claimed=claimed, size=10 * GIGABYTE, digest="d", files=3)
+    routing = world.routing(world.worker.claims) if has_machine else Routing()
+
+    assert routing.is_big_folder(big, 900.0) is is_run
+
+
+@pytest.mark.parametrize(("size", "is_run"), [(6 * 10**6, False), (6 * 10**6 + 1, True)])
+def test_work_may_take_three_fifths_of_an_invocation(size: int, *, is_run: bool) -> None:
+    world = RunWorld(syncs=(bulk_sync(to="json"),))
+    (plan,) = world.planner.plan(SOURCE)
+    assert isinstance(plan, Plan)
+    claimed = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
+    big = BigWork(plan=plan, request=world.event(), claimed=claimed, size=size)
+    speeds = Speeds()
+    speeds.learn(plan.recipe, 2 * 10**6, 2.0)
+    routing = replace(world.routing(world.worker.claims), big_run_bytes=None, speeds=speeds)
+
+    assert routing.is_big_object(big, 10.0) is is_run
 
 
 def test_without_a_machine_nothing_is_a_run() -> None:

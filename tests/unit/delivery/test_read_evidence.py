@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.worker import Outcome
 from millrace.errors import AccessDenied
 from millrace.ledger.entries import Branch, State
@@ -119,6 +120,18 @@ def test_what_was_read_last_is_no_evidence_once_it_is_denied_too() -> None:
     (denied,) = worker.work(world.upload(ORDERS, ObjectRef("acme-in", "in/b.csv")), world.delivery())
 
     assert branch_of(denied) is Branch.CONFIGURATION
+
+
+def test_an_object_that_was_read_last_is_no_evidence_of_others() -> None:
+    """It was denied, and can be read by now: that says nothing of what else can be."""
+    ref = ObjectRef("acme-in", "in/b.csv")
+    store = InMemoryObjectStore({"acme-in": {}})
+    store.put(ref, ORDERS)
+    evidence = ReadEvidence()
+    evidence.remember("landing", ref)
+    denied = AccessDenied("s3:GetObject was denied")
+
+    assert evidence.judge(denied, ref, "landing", store, attempts=3) is denied
 
 
 def test_a_denied_target_is_the_grants_matter() -> None:
