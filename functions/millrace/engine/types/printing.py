@@ -261,6 +261,21 @@ def _with_digits(kind: pa.DataType, digits: int) -> pa.DataType:
     return pa.timestamp(units.get(digits, kind.unit))
 
 
+def _times(array: pa.Array, form: str) -> pa.Array:
+    """Times of a day. A day may end at 24:00:00, as in DuckDB and PostgreSQL; raise UnsupportedType for any other."""
+    texts = _cast(array, form)
+    digits = FRACTION_DIGITS[array.type.unit]
+    day = 86_400 * 10**digits
+    counts = array.cast(pa.int32() if array.type.bit_width == 32 else pa.int64()).cast(pa.int64())
+    ends = pc.greater_equal(counts, day)
+    if not pc.any(pc.or_(ends, pc.less(counts, 0))).as_py():
+        return texts
+    beyond = counts.filter(pc.or_(pc.greater(counts, day), pc.less(counts, 0)))
+    if len(beyond):
+        raise UnsupportedType(f"{beyond[0]} {array.type.unit} behind midnight is no time of a day")
+    return pc.if_else(ends, "24:00:00" + ("." + "0" * digits if digits else ""), texts)
+
+
 def _durations(array: pa.Array, _form: str) -> pa.Array:
     """Durations in seconds, as ISO 8601 writes them."""
     counts = array.cast(pa.int64()).cast(pa.decimal128(38, 0))
@@ -319,7 +334,7 @@ _PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array
     (arrow_types.is_timestamp, _timestamps),
     (arrow_types.is_date32, _dates),
     (arrow_types.is_date64, _days),
-    (arrow_types.is_time, _cast),
+    (arrow_types.is_time, _times),
     (arrow_types.is_duration, _durations),
     (arrow_types.is_any_binary, _binary),
     (arrow_types.is_null, _nothing),

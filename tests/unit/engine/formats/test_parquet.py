@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import random
+import struct
 from decimal import Decimal
 from typing import Any
 
@@ -157,6 +158,61 @@ def test_int96_times_far_away_keep_their_year() -> None:
     output = converted(data, "parquet", "csv")
 
     assert output == b"value\n0001-01-01T00:00:00.000000\n9999-12-31T23:59:59.999999\n"
+
+
+def move_int96(days: int, nanoseconds: int) -> bytes:
+    """A file with an int96 so many days and nanoseconds behind 1970, which no type of Arrow has to hold."""
+    file = io.BytesIO()
+    column = pa.table({"value": pa.array([1, 10**18], pa.timestamp("ns"))})
+    pq.write_table(
+        column,
+        file,
+        use_deprecated_int96_timestamps=True,
+        store_schema=False,
+        use_dictionary=False,
+        compression="none",
+        write_statistics=False,
+    )
+    data, epoch = file.getvalue(), 2_440_588  # the Julian day of 1970-01-01
+    stored = struct.pack("<qi", 1, epoch)
+    assert stored in data
+    return data.replace(stored, struct.pack("<qi", nanoseconds, epoch + days))
+
+
+@pytest.mark.parametrize(("days", "nanoseconds"), [(-135_140, 123_456_789), (2_932_896, 1), (-719_162, 999)])
+def test_int96_times_far_away_lose_no_nanoseconds(days: int, nanoseconds: int) -> None:
+    with pytest.raises(UnsupportedType, match="both nanoseconds and years beyond 1677 to 2262"):
+        converted(move_int96(days, nanoseconds), "parquet", "csv")
+
+    microseconds = converted(move_int96(days, nanoseconds * 1000), "parquet", "csv").split()[1]
+    assert microseconds.endswith(f".{nanoseconds % 10**6:06}".encode())
+
+
+@pytest.mark.parametrize("days", [2**31 - 1 - 2_440_588, -(2**31), 110_000_000, 213_503_983])
+def test_int96_times_that_would_wrap_around_are_refused(days: int) -> None:
+    with pytest.raises(UnsupportedType, match="years beyond 290,000"):
+        converted(move_int96(days, 0), "parquet", "csv")
+
+
+@pytest.mark.parametrize("target", ["csv", "json"])
+@pytest.mark.parametrize(("unit", "digits"), [("s", ""), ("ms", ".000"), ("us", ".000000"), ("ns", ".000000000")])
+class TestTimesOfADay:
+    def write(self, unit: str, *halves: int) -> bytes:
+        """Times as multiples of half a day, and behind them as many of one count more."""
+        count = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit] * 43_200
+        kind, stored = (pa.time32, pa.int32()) if unit in {"s", "ms"} else (pa.time64, pa.int64())
+        return parquet(a=pa.array([half * count for half in halves], stored).view(kind(unit)))
+
+    def test_a_day_may_end_at_24_hours(self, unit: str, digits: str, target: str) -> None:
+        output = converted(self.write(unit, 1, 2, 0), "parquet", target).decode()
+        kept = ".000" if unit == "s" else digits  # Parquet has no seconds
+
+        assert [hours + kept in output for hours in ("12:00:00", "24:00:00", "00:00:00")] == [True, True, True]
+
+    @pytest.mark.parametrize("halves", [3, -1])
+    def test_what_no_day_has_is_refused(self, unit: str, digits: str, target: str, halves: int) -> None:
+        with pytest.raises(UnsupportedType, match="behind midnight is no time of a day"):
+            converted(self.write(unit, 1, halves), "parquet", target)
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,10 @@ LEFT_TO_ARROW = {
     "a dictionary of a megabyte": (pa.array([f"{number:040}" for number in range(30_000)]), True),
     "a null where none may be": (pa.array([1, None]), False),
     "seconds that are no milliseconds": (pa.array([2**62], pa.timestamp("s")), True),
+    "a decimal of more digits than its type": (
+        pa.Array.from_buffers(pa.decimal128(9, 0), 1, [None, pa.py_buffer((2**31).to_bytes(16, "little"))]),
+        True,
+    ),
 }
 
 

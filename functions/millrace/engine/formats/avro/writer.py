@@ -20,6 +20,7 @@ from millrace.engine.formats.varints import as_zigzag
 from millrace.engine.names import unique_names
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.types import arrow_types
+from millrace.engine.types.decimals import require_precision
 from millrace.engine.types.printing import form_of, plain
 from millrace.errors import UnsupportedType
 
@@ -66,6 +67,8 @@ class _AvroWriter:
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
         batch = require_batch(rows, self._schema, "Avro")
+        for column, field in zip(batch.columns, self._schema, strict=True):
+            require_precision(column, field.name)
         columns = [
             _name_refusal(name, partial(encode, column))
             for (name, encode), column in zip(self._encoders, batch.columns, strict=True)

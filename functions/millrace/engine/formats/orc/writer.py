@@ -12,6 +12,7 @@ from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_b
 from millrace.engine.formats.streams.arrow_sink import PassingSink
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.types import arrow_types
+from millrace.engine.types.decimals import require_precision
 from millrace.engine.types.printing import plain
 from millrace.errors import UnsupportedType
 
@@ -62,6 +63,8 @@ class _OrcWriter:
 
     def _flush(self) -> None:
         gathered = pa.concat_batches(self._waiting)
+        for column, field in zip(gathered.columns, self._into, strict=True):
+            require_precision(column, field.name)
         columns = [
             _name_refusal(partial(_to_storable, column, field.type))
             for column, field in zip(gathered.columns, self._into, strict=True)

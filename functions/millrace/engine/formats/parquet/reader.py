@@ -31,6 +31,8 @@ T = TypeVar("T")
 _ENCRYPTED = b"PARE"
 _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
 """Microseconds since 1970 that fit into 64 bits as nanoseconds: the years 1677 to 2262."""
+_US_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000 - 1)
+"""Milliseconds that surely fit as microseconds."""
 
 
 def read(
@@ -209,6 +211,10 @@ def find_int96_times(
     # needs nanoseconds: the values are looked at before a unit is chosen.
     coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
     of_groups = {"columns": names, "row_groups": list(groups)}
+    # In milliseconds none wraps around: an int96 has days of 32 bits.
+    safe = pq.ParquetFile(source, coerce_int96_timestamp_unit="ms", **options)
+    for batch in safe.iter_batches(**of_groups):
+        _check_years(batch)
     are_far = any(map(_has_far_times, coarse.iter_batches(**of_groups)))
     if not are_far and not is_part:
         return Int96Times()
@@ -233,22 +239,24 @@ def decide_int96_unit(found: Sequence[Int96Times]) -> str | None:
     return "us"
 
 
+def _check_years(batch: pa.RecordBatch) -> None:
+    if any(_is_any_beyond(ms, _US_RANGE) for ms in _times(batch)):
+        raise UnsupportedType("int96 timestamps hold years beyond 290,000: no type keeps them")
+
+
 def _has_far_times(batch: pa.RecordBatch) -> bool:
-    return any(map(_is_any_far, _times(batch)))
+    return any(_is_any_beyond(us, _NS_RANGE) for us in _times(batch))
 
 
-def _is_any_far(us: pa.Array) -> bool:
-    return bool(pc.any(_out_of_range(us)).as_py())
-
-
-def _out_of_range(us: pa.Array) -> pa.Array:
-    return pc.or_(pc.less(us, _NS_RANGE[0]), pc.greater(us, _NS_RANGE[1]))
+def _is_any_beyond(counts: pa.Array, limits: tuple[int, int]) -> bool:
+    is_beyond = pc.or_(pc.less(counts, limits[0]), pc.greater(counts, limits[1]))
+    return bool(pc.any(is_beyond).as_py())
 
 
 def _is_lost(ns: pa.Array, us: pa.Array) -> bool:
-    """Whether a time that nanoseconds can hold has digits beyond microseconds."""
-    digits = pc.not_equal(pc.multiply(us, 1000), ns)
-    return bool(pc.any(pc.and_(pc.invert(_out_of_range(us)), digits)).as_py())
+    """Whether a time has digits beyond microseconds."""
+    # Of times far away, too: both numbers wrap around at 64 bits, and are the same there without such digits.
+    return bool(pc.any(pc.not_equal(pc.multiply(us, 1000), ns)).as_py())
 
 
 def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:

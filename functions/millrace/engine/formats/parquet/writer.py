@@ -25,12 +25,15 @@ from millrace.engine.formats.parquet.long_values import LARGE_BATCH, spare_memor
 from millrace.engine.native.library import find_kernel
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.parallel import WorkAhead
+from millrace.engine.types.decimals import require_precision
 from millrace.errors import UnsupportedType
 
 if TYPE_CHECKING:
     from millrace.engine.formats.parquet.flat_groups import ColumnsInTheMaking, FlatEncoder
 
 T = TypeVar("T")
+_CHECKED_DIGITS = 18
+"""Of decimals with so many digits, which are stored as integers, Arrow and the kernel look at each."""
 _BYTES_AT_ONCE = 48 * 2**20
 """Row groups in the making together, such as three of 16 MB: each is in memory as rows and as a file."""
 _SHARED_BYTES = 2**20
@@ -232,12 +235,14 @@ class _ParquetWriter:
         flat = self._flat if group.rows >= FEW_ROWS else None
         if self._encodings is None:
             choose = partial(choose_encodings, table, self._options, flat)
-            self._encodings = _name_refusal("values", choose)
+            self._encodings = _name_refusal("values", choose, group.batches)
         arguments = self._encodings.arguments
         if group.may_have_long_values:
             arguments |= spare_memory(table)
         encode = partial(self._encode, arguments=arguments)
-        by_arrow = _ArrowGroup(group.batches, lambda batches: _name_refusal("values", partial(encode, batches)))
+        by_arrow = _ArrowGroup(
+            group.batches, lambda batches: _name_refusal("values", partial(encode, batches), batches)
+        )
         if flat is None or group.may_have_long_values:
             return by_arrow
         columns = flat.begin(group.batches, self._encodings, self._options)
@@ -260,6 +265,8 @@ class _ParquetWriter:
 
     def _encode(self, batches: list[pa.RecordBatch], arguments: Mapping[str, Any]) -> _EncodedFile:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
+        for batch in batches:
+            _require_precision(batch, beyond=_CHECKED_DIGITS)
         table = pa.Table.from_batches(batches, self._into)
         file = pa.BufferOutputStream()
         with pq.ParquetWriter(file, self._into, **self._options, **arguments) as writer:
@@ -299,11 +306,19 @@ class _ParquetWriter:
         return file.rows
 
 
-def _name_refusal(what: str, act: Callable[[], T]) -> T:
+def _name_refusal(what: str, act: Callable[[], T], batches: Sequence[pa.RecordBatch] = ()) -> T:
+    """What ``act`` gives; raise UnsupportedType, with the column of the batches that is to blame if it is found."""
     try:
         return act()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        for batch in batches:
+            _require_precision(batch, beyond=0)
         raise UnsupportedType(f"Parquet cannot hold these {what}: {error}") from error
+
+
+def _require_precision(batch: pa.RecordBatch, *, beyond: int) -> None:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        require_precision(column, name, beyond=beyond)
 
 
 def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:

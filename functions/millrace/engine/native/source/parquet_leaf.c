@@ -68,15 +68,22 @@ DEFINE_GATHER(gather_int16, int16_t, int32_t)
 DEFINE_GATHER(gather_4_bytes, int32_t, int32_t)
 DEFINE_GATHER(gather_8_bytes, int64_t, int64_t)
 
+/* A file may hold more digits than its type says: a number that these integers do not hold is Arrow's, which refuses it. */
 static int64_t gather_decimals(const Piece *piece, int64_t width, uint8_t *out)
 {
     const uint8_t *source = (const uint8_t *)piece->array->buffers[1] + piece->first * (int64_t)sizeof(Decimal128);
     int64_t count = 0;
+    bool is_lost = false;
     for (int64_t row = 0; row < piece->rows; row++) {
-        memcpy(out + count * width, source + row * (int64_t)sizeof(Decimal128), (size_t)width);
-        count += is_value(piece, row);
+        Decimal128 value;
+        memcpy(&value, source + row * (int64_t)sizeof value, sizeof value);
+        const int64_t stored = width == 4 ? (int32_t)value.low : value.low;
+        const bool is_here = is_value(piece, row);
+        is_lost |= is_here && (stored != value.low || (stored < 0 ? -1 : 0) != value.high);
+        memcpy(out + count * width, &stored, (size_t)width); /* of a little-endian number the lowest bytes come first */
+        count += is_here;
     }
-    return count;
+    return is_lost ? -1 : count;
 }
 
 static int64_t gather_booleans(const Piece *piece, uint8_t *out)
