@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,6 +33,11 @@ def leave_out_empty(fields: Mapping[K, V | None]) -> dict[K, V]:
 def pick(fields: Mapping[K, V], *names: K) -> dict[K, V]:
     """The fields of these names, as far as there are any, in the order of the names."""
     return {name: fields[name] for name in names if name in fields}
+
+
+def get_fields(item: object, *names: str) -> dict[str, Any]:
+    """What an object has under these names: of ``Point(1, 2)`` the name ``x`` gives ``{"x": 1}``."""
+    return {name: getattr(item, name) for name in names}
 
 
 def by_name(items: Iterable[N]) -> dict[str, N]:

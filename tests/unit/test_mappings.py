@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millrace.mappings import by_name, leave_out_empty, leave_out_none, pick
+from millrace.mappings import by_name, get_fields, leave_out_empty, leave_out_none, pick
 
 FIELDS: dict[str, object] = {"a": 1, "none": None, "nought": 0, "text": "", "list": []}
 
@@ -25,6 +25,10 @@ def test_fields_that_say_nothing_are_left_out() -> None:
 
 def test_named_fields_are_picked_if_they_are_there_in_the_order_of_the_names() -> None:
     assert list(pick(FIELDS, "text", "unknown", "a").items()) == [("text", ""), ("a", 1)]
+
+
+def test_the_fields_of_these_names_are_those_of_an_object() -> None:
+    assert list(get_fields(NamedNumber("x", 1), "number", "name").items()) == [("number", 1), ("name", "x")]
 
 
 def test_things_are_found_by_their_names() -> None:

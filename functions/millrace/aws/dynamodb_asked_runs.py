@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from millrace.aws.ledger_items import to_time_text
+from millrace.aws.ledger_items import asdict_with_time_texts
 from millrace.aws.revised_rows import put_revised, read_rows, to_rows_attribute
 from millrace.deployment.settings import ASKED_RUNS_KEY
 from millrace.operations.asked_runs import AskedRun, AskedRuns, AskingCall
@@ -37,7 +36,7 @@ class DynamoDBAskedRuns:
 
 
 def _from_run(run: AskedRun) -> dict[str, Any]:
-    return asdict(run) | {name: to_time_text(getattr(run, name)) for name in _TIMES}
+    return asdict_with_time_texts(run, _TIMES)
 
 
 def _to_run(fields: dict[str, Any]) -> AskedRun:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from millrace.aws.batches import read_items
 from millrace.aws.faults import translated
-from millrace.aws.ledger_items import to_time_text
+from millrace.aws.ledger_items import asdict_with_time_texts, to_time_text
 from millrace.aws.revised_rows import put_revised, read_rows, to_rows_attribute
 from millrace.objects.messages import Ticket, TicketResult
 from millrace.operations.backfills.board import (
@@ -107,7 +107,7 @@ def _to_numbers(item: Mapping[str, Any], name: str) -> frozenset[int]:
 
 
 def _from_row(row: Backfill) -> dict[str, Any]:
-    return asdict(row) | {name: to_time_text(getattr(row, name)) for name in _TIMES}
+    return asdict_with_time_texts(row, _TIMES)
 
 
 def _to_row(fields: dict[str, Any]) -> Backfill:

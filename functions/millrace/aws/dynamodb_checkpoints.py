@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from millrace.aws.dynamodb_ledger import follows
 from millrace.aws.faults import translated
-from millrace.aws.ledger_items import SEPARATOR, serialize_fields, to_fields, to_time_text
+from millrace.aws.ledger_items import SEPARATOR, asdict_with_time_texts, serialize_fields, to_fields
 from millrace.mappings import pick
 from millrace.operations.checkpoints import Checkpoint, Counts
 
@@ -41,7 +40,7 @@ class DynamoDBCheckpoints:
 
     def put(self, checkpoint: Checkpoint) -> None:
         """One conditional PutItem."""
-        fields = asdict(checkpoint) | {name: to_time_text(getattr(checkpoint, name)) for name in _CHECKPOINT_TIMES}
+        fields = asdict_with_time_texts(checkpoint, _CHECKPOINT_TIMES)
         item = serialize_fields(fields)
         with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
             self._client.put_item(

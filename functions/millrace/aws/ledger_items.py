@@ -28,7 +28,7 @@ from millrace.ledger.entries import (
 )
 from millrace.ledger.schema_changes import SchemaChanges
 from millrace.ledger.table_entries import AnyEntry, FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
-from millrace.mappings import leave_out_empty, leave_out_none, pick
+from millrace.mappings import get_fields, leave_out_empty, leave_out_none, pick
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
 
 SHARDS = 16
@@ -61,12 +61,12 @@ def item_of(entry: AnyEntry) -> dict[str, Any]:
 def _to_stored(entry: AnyEntry) -> dict[str, Any]:
     match entry:
         case Entry():
-            fields = _work_fields(entry) | _get_fields(entry, _ENTRY) | _get_fields(entry.build, _BUILD)
+            fields = _work_fields(entry) | get_fields(entry, *_ENTRY) | get_fields(entry.build, *_BUILD)
             return fields | _schema_changes_fields(entry.schema_changes) | _big_run_fields(entry.big_run)
         case TableEntry():
             return _work_fields(entry) | {"reason": _text(entry.file)}
         case SchemaEntry():
-            fields = _NO_WORK | _get_fields(entry, ("schema", "schema_version"))
+            fields = _NO_WORK | get_fields(entry, "schema", "schema_version")
         case FormatEntry():
             fields = _NO_WORK | {"fingerprint": entry.fingerprint, "reason": _text(entry.format)}
             if entry.bid is not None:
@@ -77,8 +77,8 @@ def _to_stored(entry: AnyEntry) -> dict[str, Any]:
 
 
 def _work_fields(entry: WorkEntry) -> dict[str, Any]:
-    fields = _get_fields(entry, _WORK) | _get_fields(entry.version, _VERSION) | _rows_fields(entry.rows)
-    fields |= leave_out_empty(_get_fields(entry, _SINCE_0_2) | {"dead_owners": list(entry.dead_owners)})
+    fields = get_fields(entry, *_WORK) | get_fields(entry.version, *_VERSION) | _rows_fields(entry.rows)
+    fields |= leave_out_empty(get_fields(entry, *_SINCE_0_2) | {"dead_owners": list(entry.dead_owners)})
     for name in _TIMES:
         fields[name] = to_time_text(getattr(entry, name))
     if entry.failure is not None:
@@ -98,7 +98,7 @@ def _work_fields(entry: WorkEntry) -> dict[str, Any]:
 def _big_run_fields(run: BigRunFacts | None) -> dict[str, Any]:
     if run is None:
         return {}
-    return {"big_run": _get_fields(run, _BIG_RUN) | {"home": str(run.home)}}
+    return {"big_run": get_fields(run, *_BIG_RUN) | {"home": str(run.home)}}
 
 
 def _schema_changes_fields(changes: SchemaChanges | None) -> dict[str, Any]:
@@ -107,10 +107,6 @@ def _schema_changes_fields(changes: SchemaChanges | None) -> dict[str, Any]:
         return {}
     fields: dict[str, Any] = {"schema_changes": changes.text}
     return fields | {"changed_fields": changes.to_document()} if changes.fields else fields
-
-
-def _get_fields(value: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names}
 
 
 def _text(value: object | None) -> str | None:
@@ -266,6 +262,14 @@ def _output(fields: Mapping[str, Any]) -> Output:
 def to_time_text(value: datetime | None) -> str | None:
     """ISO 8601 with the offset, in microseconds."""
     return None if value is None else value.isoformat()
+
+
+def asdict_with_time_texts(item: Any, times: Iterable[str]) -> dict[str, Any]:
+    """All fields of a dataclass, with a text for each of those that are times."""
+    fields = asdict(item)
+    for name in times:
+        fields[name] = to_time_text(fields[name])
+    return fields
 
 
 def serialize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from typing import Any, Self, TypeVar
 from millrace.big_runs.events import RunPlace
 from millrace.engine.parts.documents import SCHEMA, Document, from_bytes, to_bytes
 from millrace.errors import LostRace, ObjectGone, TargetChanged, WriteConflict
-from millrace.mappings import leave_out_none
+from millrace.mappings import get_fields, leave_out_none
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore
 
@@ -154,7 +154,7 @@ class RunOrder:
 
     def to_document(self) -> dict[str, Any]:
         """The order, for ``from_document``."""
-        fields = {name: getattr(self, name) for name in _ORDER_FIELDS}
+        fields = get_fields(self, *_ORDER_FIELDS)
         fields |= {"source": str(self.source), "now": self.now.isoformat()}
         fields |= {"head": head_to_document(self.head) if self.head is not None else None}
         return leave_out_none(fields)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from millrace.config.notices import Notify
+from millrace.mappings import get_fields
 from millrace.notices.levels import Levels
 from millrace.notices.telling import Send
 from millrace.operations.asked_runs import AskedRun
@@ -107,7 +108,7 @@ class RunTeller:
             run=run.run_id,
             kind=made.RunKind.REPROCESS,
             trigger=_ASKED_TRIGGER,
-            counts={name: getattr(counts, name) for name in ("asked", "done", "failed", "waiting", "open")},
+            counts=get_fields(counts, "asked", "done", "failed", "waiting", "open"),
             seconds=(ended - run.started).total_seconds(),
         )
         self._send_wanted(run.sync, [event])
