@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from millrace.delivery import archive_tables, build_conversion, table_conversion
+from millrace.engine import many_files
 from millrace.engine.destination import Converted, Destination, Part, Sink
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext
 from millrace.engine.options import FileFormat
@@ -183,7 +184,7 @@ def in_place() -> Iterator[None]:
     """Let the workers convert lightly."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(table_conversion, "convert", convert))
-        stack.enter_context(patch.object(table_conversion, "convert_many", convert_many))
+        stack.enter_context(patch.object(many_files, "convert_many", convert_many))
         stack.enter_context(patch.object(table_conversion, "convert_into_table", convert_into_table))
         stack.enter_context(patch.object(archive_tables, "convert", convert))
         stack.enter_context(patch.object(build_conversion, "convert_many", convert_many))

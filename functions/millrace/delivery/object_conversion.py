@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import BinaryIO, assert_never
 
-from millrace.delivery.archive_tables import MemberConversion, open_tables
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.object_origin import origin_of
 from millrace.delivery.publishing import publish_all, published
@@ -18,7 +17,6 @@ from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
 from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.formats.streams.archive import is_compressed_tar
 from millrace.engine.formats.streams.decompression import open_unpacked, peek, read_fully
 from millrace.engine.formats.streams.first_bytes import HEAD_BYTES, is_tar
 from millrace.engine.one_file import ConversionContext
@@ -101,6 +99,11 @@ class ObjectConversion:
         )
 
     def _write_members(self, job: GrantedWork[E], opened: OpenedObject, way: ArchiveTables) -> Finish:
+        from millrace.delivery.archive_tables import (  # noqa: PLC0415 - most objects have no members
+            MemberConversion,
+            open_tables,
+        )
+
         head = opened.head
         conversion = MemberConversion(
             recipe_of=lambda plan: self._recipe(job, plan, head),
@@ -187,6 +190,8 @@ def _has_members(plan: Plan, stream: BinaryIO) -> bool:
 
     Raises what the archive, or the beginning of a compressed tar, is refused for.
     """
+    from millrace.engine.formats.streams.archive import is_compressed_tar  # noqa: PLC0415 - most files are no archives
+
     head = peek(stream)
     if is_tar(head):
         return True

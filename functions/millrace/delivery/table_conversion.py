@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_names import with_extensions
 from millrace.engine.file_origin import FileOrigin
-from millrace.engine.formats.streams.archive import Archive, Member, open_archive
-from millrace.engine.many_files import convert_many, convert_many_into_table
 from millrace.engine.one_file import ConversionContext, convert, convert_into_table, options
 from millrace.engine.options import words_of
 from millrace.engine.recipe import Recipe
@@ -33,6 +31,9 @@ from millrace.ledger.schema_changes import SchemaChanges
 from millrace.objects.messages import Request
 from millrace.objects.store import Upload
 from millrace.planning.plans import Plan, SharedTable
+
+if TYPE_CHECKING:
+    from millrace.engine.formats.streams.archive import Archive, Member
 
 _TRIES = 5
 Within = Callable[[Table], Table]
@@ -70,6 +71,8 @@ class WholeFile:
         """Convert it by itself."""
         if self.archive is None:
             return convert(self.stream, recipe, destination, context)
+        from millrace.engine.many_files import convert_many  # noqa: PLC0415 - most files are no archives
+
         members = members_of(self.plan, self.archive, context.origin)
         return convert_many(members, recipe, destination, context)
 
@@ -77,6 +80,8 @@ class WholeFile:
         """What converts it as a file of its table, any number of times."""
         if self.archive is None:
             return partial(convert_into_table, self.stream, recipe, destination, context)
+        from millrace.engine.many_files import convert_many_into_table  # noqa: PLC0415 - most files are no archives
+
         members = members_of(self.plan, self.archive, context.origin)
         return partial(convert_many_into_table, members, recipe, destination, context)
 
@@ -87,6 +92,8 @@ def open_whole(plan: Plan, stream: BinaryIO) -> Iterator[WholeFile]:
     if plan.file_of_members is None:
         yield WholeFile(plan, stream)
         return
+    from millrace.engine.formats.streams.archive import open_archive  # noqa: PLC0415 - most files are no archives
+
     with open_archive(stream, plan.source.key, file_format=plan.file_of_members.members_format) as archive:
         yield WholeFile(plan, stream, archive)
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from millrace.engine.destination import Converted, Destination, Sink
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, recognise_told, with_extensions
 from millrace.engine.file_origin import FileOrigin
-from millrace.engine.formats.streams.archive import Archive, Member, open_archive
 from millrace.engine.formats.streams.decompression import require_compression
-from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, convert
 from millrace.engine.options import (
     SOURCE_FORMATS,
@@ -36,6 +34,9 @@ from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.table_sources import Source
 from millrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from millrace.engine.formats.streams.archive import Archive, Member
 
 _MIB = 2**20
 _STREAM = "-"
@@ -194,6 +195,15 @@ def _convert_source(
         if job.compression is not None:
             require_compression(source, job.compression)
         return convert(source, recipe, destination, context)
+    return _convert_archive(job, source, recipe, destination, context)
+
+
+def _convert_archive(
+    job: Job, source: BinaryIO, recipe: Recipe, destination: Destination[FileTarget], context: ConversionContext
+) -> Converted[FileTarget]:
+    from millrace.engine.formats.streams.archive import open_archive  # noqa: PLC0415 - most files are no archives
+    from millrace.engine.many_files import convert_many  # noqa: PLC0415 - most files are converted alone
+
     with open_archive(source, job.source, file_format=job.source_format) as archive:
         members = choose_members(archive, job.member)
         sources = [_to_source(job.source, member, recipe.read, context.origin) for member in members]

@@ -78,6 +78,22 @@ def test_convert_loads_neither_configuration_nor_aws(loaded: Loaded, folder: Pat
     assert not {name for name in modules if name.startswith(("millrace.config", "millrace.aws", "millrace.delivery"))}
 
 
+@pytest.mark.slow
+def test_a_conversion_loads_no_format_but_its_own_two(loaded: Loaded) -> None:
+    rare = (
+        "millrace.engine.formats.excel",
+        "millrace.engine.formats.json.reader",
+        "millrace.engine.formats.json.writer",
+        "millrace.engine.formats.csv.writer",
+        "millrace.engine.formats.parquet.parts",
+        "millrace.engine.formats.streams.archive",
+        "millrace.engine.many_files",
+    )
+
+    assert {"millrace.engine.formats.csv.reader", "millrace.engine.formats.parquet.writer"} <= loaded[CONVERT]
+    assert not {name for name in loaded[CONVERT] if name.startswith(rare)}
+
+
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 def test_a_summary_is_the_first_paragraph_of_the_commands_own_help(entry: CommandEntry) -> None:
     command = load_command(entry)

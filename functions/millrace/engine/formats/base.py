@@ -152,7 +152,7 @@ def refuse_writing(name: FileFormat) -> Writer:
 class Format:
     """A file format as one object: how it is read and written, and under which extensions and compressions.
 
-    ``render`` is there for formats whose rows can be made text one batch beside another, ``parts`` for those whose
+    ``render`` is there for formats whose rows can be made text one batch beside another, ``open_parts`` for those whose
     files can be divided. A new format is a folder beside the others and one line in `registry`; what a configuration
     needs of it is a line in `engine.options`.
     """
@@ -161,7 +161,12 @@ class Format:
     read: Reader
     write: Writer
     render: Render | None = None
-    parts: FormatParts | None = None
+    open_parts: Callable[[], FormatParts] | None = None
+
+    @property
+    def parts(self) -> FormatParts | None:
+        """How its files are divided; None if they are not."""
+        return None if self.open_parts is None else self.open_parts()
 
     @property
     def words(self) -> FormatWords:

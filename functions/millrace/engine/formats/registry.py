@@ -1,11 +1,15 @@
-"""The formats that Millrace knows: each is one `Format`, registered here once."""
+"""The formats that Millrace knows: each is one `Format`, registered here once.
+
+A conversion has two of them: the modules of a format are imported when the first file of it comes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -17,24 +21,23 @@ from millrace.engine.formats.base import (
     Reader,
     Records,
     RecordWriter,
+    Render,
+    Text,
     Writer,
     refuse_writing,
 )
-from millrace.engine.formats.csv import reader as csv_reader
-from millrace.engine.formats.csv import writer as csv_writer
-from millrace.engine.formats.csv.parts import CsvParts
-from millrace.engine.formats.json import reader as json_reader
-from millrace.engine.formats.json import writer as json_writer
-from millrace.engine.formats.json.parts import JsonParts
-from millrace.engine.formats.parquet import reader as parquet_reader
-from millrace.engine.formats.parquet import writer as parquet_writer
-from millrace.engine.formats.parquet.parts import ParquetParts
 from millrace.engine.formats.streams.compression import compressible
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.parts.base import FormatParts
+
+
+def _load(module: str, name: str) -> Any:
+    """What a module of a format has under a name."""
+    return getattr(import_module(f"millrace.engine.formats.{module}"), name)
 
 
 def _read_by(folder: str) -> Reader:
-    """The reader of a format that few files have: its modules are imported when the first of them comes."""
+    """The reader of a format."""
 
     def read(
         source: BinaryIO,
@@ -43,45 +46,72 @@ def _read_by(folder: str) -> Reader:
         learned: Learned | None = None,
         report: Callable[[BadRow], None],
     ) -> Records:
-        reader: Reader = import_module(f"millrace.engine.formats.{folder}.reader").read
+        reader: Reader = _load(f"{folder}.reader", "read")
         return reader(source, options, learned=learned, report=report)
 
     return read
 
 
-def _write_by(folder: str) -> Writer:
-    """The writer of such a format."""
+def _write_by(folder: str, name: str = "write") -> Writer:
+    """The writer of a format."""
 
     def write(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
-        writer: Writer = import_module(f"millrace.engine.formats.{folder}.writer").write
+        writer: Writer = _load(f"{folder}.writer", name)
         return writer(sink, into, options)
 
     return write
 
 
+def _render_by(folder: str, name: str = "render") -> Render:
+    """What renders the rows of a format."""
+
+    def render(batch: pa.RecordBatch, into: pa.Schema, /) -> Text:
+        rendering: Render = _load(f"{folder}.writer", name)
+        return rendering(batch, into)
+
+    return render
+
+
+def _divide_csv() -> FormatParts:
+    parts: FormatParts = _load("csv.parts", "CsvParts")()
+    return parts
+
+
+def _divide_json(name: FileFormat) -> FormatParts:
+    parts: FormatParts = _load("json.parts", "JsonParts")(name)
+    return parts
+
+
+def _divide_parquet() -> FormatParts:
+    parts: FormatParts = _load("parquet.parts", "ParquetParts")()
+    return parts
+
+
 CSV = Format(
     name=FileFormat.CSV,
-    read=csv_reader.read,
-    write=compressible(csv_writer.write),
-    render=csv_writer.render,
-    parts=CsvParts(),
+    read=_read_by("csv"),
+    write=compressible(_write_by("csv")),
+    render=_render_by("csv"),
+    open_parts=_divide_csv,
 )
 JSON = Format(
     name=FileFormat.JSON,
-    read=json_reader.read,
-    write=compressible(json_writer.write_lines),
-    render=json_writer.render_lines,
-    parts=JsonParts(FileFormat.JSON),
+    read=_read_by("json"),
+    write=compressible(_write_by("json", "write_lines")),
+    render=_render_by("json", "render_lines"),
+    open_parts=partial(_divide_json, FileFormat.JSON),
 )
 JSON_DOC = Format(
     name=FileFormat.JSON_DOC,
-    read=json_reader.read,
-    write=compressible(json_writer.write_document),
-    render=json_writer.render_document,
-    parts=JsonParts(FileFormat.JSON_DOC),
+    read=_read_by("json"),
+    write=compressible(_write_by("json", "write_document")),
+    render=_render_by("json", "render_document"),
+    open_parts=partial(_divide_json, FileFormat.JSON_DOC),
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
-PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write, parts=ParquetParts())
+PARQUET = Format(
+    name=FileFormat.PARQUET, read=_read_by("parquet"), write=_write_by("parquet"), open_parts=_divide_parquet
+)
 AVRO = Format(name=FileFormat.AVRO, read=_read_by("avro"), write=_write_by("avro"))
 ORC = Format(name=FileFormat.ORC, read=_read_by("orc"), write=_write_by("orc"))
 EXCEL = Format(name=FileFormat.EXCEL, read=_read_by("excel"), write=refuse_writing(FileFormat.EXCEL))
