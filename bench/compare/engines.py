@@ -41,12 +41,13 @@ _LOADED_LATER = (
 
 def _millrace(source: Path, target: Path, _threads: int) -> Convert:
     from millrace.engine.files import Job, convert_file
-    from millrace.engine.formats.memory import use_lean_pool
+    from millrace.engine.formats.memory import pass_by_imports, use_lean_pool
     from millrace.engine.options import FileFormat
 
     for name in _LOADED_LATER:
         importlib.import_module(name)
     use_lean_pool()
+    pass_by_imports()
     named = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
     job = Job(source=str(source), target=str(target), to=FileFormat(named[kind_of(target)]))
     return lambda: _done(convert_file(job))

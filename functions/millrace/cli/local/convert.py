@@ -120,10 +120,11 @@ def _convert_one(job: Job) -> int:
     """Convert a file and say what came of it; gives the exit code."""
     from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
     from millrace.engine.files import convert_file  # noqa: PLC0415 - pyarrow takes time to import
-    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
+    from millrace.engine.formats.memory import pass_by_imports, use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
     # Before the first row is read: what is freed later goes back to the allocator that it came from.
     use_lean_pool()
+    pass_by_imports()
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sources = sources_and_targets.SourceOpener()
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
 import pyarrow as pa
 import pytest
 
-from millrace.engine.formats.memory import use_lean_pool
+from millrace.engine.formats.memory import pass_by_imports, use_lean_pool
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,15 @@ def test_another_pool_stays(environment: dict[str, str], backends: tuple[str, ..
 def test_the_lean_pool_is_used() -> None:
     assert use_lean_pool({})
     assert pa.default_memory_pool().backend_name == "system"
+
+
+def test_searches_for_cycles_pass_by_what_was_imported() -> None:
+    before = gc.get_freeze_count()
+    try:
+        pass_by_imports()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.slow
