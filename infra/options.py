@@ -205,6 +205,7 @@ def _database(value: object) -> str:
 
 
 def _secret(value: object) -> str:
+    # acme/key is a name; an ARN ends in six characters that Secrets Manager has added to it.
     if not re.fullmatch(
         r"[A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", str(value)
     ):

@@ -23,6 +23,7 @@ from millrace.objects.output_names import OutputVersion
 MERGED_FROM = 50
 """So many manifests are merged by the next commit."""
 _MERGED_BYTES = 8 * 2**20
+"""About the size of a manifest that is made of several."""
 _MOST_REMEMBERED = 500_000
 """Files of manifests that are kept in memory between invocations: a manifest never changes."""
 FOREIGN = OutputVersion(0, "")

@@ -54,6 +54,7 @@ _PROPERTIES = PROPERTIES | {
     TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "false",
 }
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of an output that is reopened: nothing asks for it."""
 _UNWRITTEN = "/metadata/v0.metadata.json"
 """An emulator (MiniStack 1.5.33) says this of a new table, and has no such file; S3 Tables says nothing then."""
 

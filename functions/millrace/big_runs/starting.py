@@ -22,6 +22,7 @@ from millrace.planning.targets import runs_folder_of
 
 _LONGEST_NAME = 40
 """Letters of a sync in a run's name, which has 80 at most (AWS Step Functions API Reference, "StartExecution")."""
+# Of a sync called "to lake (EU)" the run is called to-lake-EU-…: Step Functions refuses blanks and brackets in names.
 _NOT_IN_NAMES = re.compile(r"[^0-9A-Za-z_-]+")
 
 

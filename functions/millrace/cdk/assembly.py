@@ -12,6 +12,7 @@ from typing import Any
 from millrace.deployment.prices import IDLE_PRICES, IdlePrices
 
 _HOURS_OF_A_MONTH = 730
+"""Of 365 days, by twelve."""
 _POLLS_AN_HOUR = 900
 """Lambda waits at each queue with five requests, each of which an empty queue answers after 20 s (AWS Lambda Developer
 Guide, "Using Lambda with Amazon SQS")."""

@@ -32,6 +32,7 @@ def _check_database(name: str) -> str:
     return name
 
 
+# arn:aws:s3tables:eu-central-1:123456789012:bucket/acme-tables; the bucket's name has 3 to 63 characters.
 _TABLE_BUCKET = r"^arn:aws[a-z-]*:s3tables:[a-z0-9-]+:\d{12}:bucket/[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 
 

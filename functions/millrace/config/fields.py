@@ -149,8 +149,10 @@ FolderField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 3}),
 ]
 _REGION = r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}"
+# arn:aws:iam::123456789012:role/team/name. In China and in GovCloud ARNs begin otherwise: arn:aws-cn:, arn:aws-us-gov:.
 _ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
 _QUEUE = rf"{MANAGED}|arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?"
+# The name of a secret, acme/partner, or its ARN, to whose name Secrets Manager has added six characters.
 _CREDENTIALS = r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+"
 
 Region = Annotated[

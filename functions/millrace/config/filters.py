@@ -63,6 +63,7 @@ def _is_moment(value: object) -> bool:
 
 
 def _is_span(value: object) -> bool:
+    # "7 days" and "1 hour ago": more than six digits are beyond any date.
     return isinstance(value, str) and bool(re.fullmatch(r"\d{1,6} (minute|hour|day|week|month|year)s?( ago)?", value))
 
 

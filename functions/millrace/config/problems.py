@@ -13,6 +13,8 @@ SECRET_FIELDS = frozenset({"aws_access_key_id", "aws_secret_access_key"})
 
 # An access key's id begins with AKIA or ASIA, as in AKIAIOSFODNN7EXAMPLE; a secret key is 40 characters of base64
 # (IAM User Guide, "IAM identifiers").
+# AWS's key ids begin with AKIA, those of sessions with ASIA; a secret key is 40 characters of base64. A wrong value is
+# shown in an error, and such a one must not be.
 _CREDENTIAL = re.compile(r"(AKIA|ASIA)[A-Z0-9]{12,}|\b[A-Za-z0-9/+]{40}\b")
 _LONGEST_SHOWN = 80
 

@@ -36,6 +36,7 @@ TOP = "the file"
 """Where the lists of a document stand."""
 # A comment with the place, the generated table, and the end:
 # `<!-- fields: connections[] -->`, lines of a table, `<!-- end -->`.
+# What is between <!-- fields: connections[] --> and <!-- end --> is written; the two marks stay.
 _MARKED = re.compile(r"(<!-- fields: (?P<place>[^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = "| field | type | default | when | example | meaning |\n|---|---|---|---|---|---|\n"
 _NONE = "–"

@@ -31,6 +31,7 @@ _MESSAGES = (
     "ApproximateNumberOfMessagesDelayed",
 )
 _CIRCUMSTANCES = ("level", "message", "location", "timestamp", "service", "cold_start", "xray_trace_id")
+# A line of the emulator's log: [INFO] 1764|POST|AmazonSQS.SendMessage|200||/ is one request.
 _REQUEST = re.compile(r"\[INFO\] \d+\|(?P<method>\w+)\|(?P<target>[^|]*)\|\d+\|(?P<query>[^|]*)\|(?P<path>.*)")
 _OPERATION = re.compile(r"(?:DynamoDB_\d+|AmazonSQS)\.(\w+)")
 

@@ -10,6 +10,7 @@ MOST_DIGITS = 38
 _PLAIN = ("text", "integer", "float", "boolean", "date")
 _UNITS = ("ms", "us", "ns")
 _DECIMAL = re.compile(r"decimal\(\s*([0-9]{1,2})\s*,\s*([0-9]{1,2})\s*\)")
+# timestamp, timestamp(ns), timestamptz( ms ).
 _TIMESTAMP = re.compile(r"(timestamp|timestamptz)(?:\(\s*([a-z]+)\s*\))?")
 EXPECTED = (
     "text, integer, decimal(DIGITS,SCALE), float, boolean, date, timestamp (without a zone) or timestamptz (instants),"

@@ -48,6 +48,7 @@ _LABEL_WIDTH = 12
 _SHOWN = 10
 """Tables and reasons that are shown; --json has them all."""
 _READ_AT_ONCE = 16
+"""Entries that are read whole side by side."""
 _SAMPLED_FROM = 10 * SAMPLE
 """Entries among which conversions are looked for, to learn the speed from."""
 

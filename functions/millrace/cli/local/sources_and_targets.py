@@ -34,6 +34,7 @@ def is_address(path: str) -> bool:
     return False
 
 
+# s3://bucket/key, and what somebody may have meant by it: S3A://…, s3:bucket/key. C:\data is a path.
 _LIKE_AN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|s3[an]?:", re.IGNORECASE)
 
 

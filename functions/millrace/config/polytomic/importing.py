@@ -218,6 +218,7 @@ def _find_owner(schema: AnswerObject, syncs: Sequence[AnswerObject]) -> AnswerOb
 
 
 def _is_word_of(vendor_id: str, file: str) -> bool:
+    # The id 3f2a is in 3f2a-schemas.json, and not in 3f2ab.json.
     return re.search(rf"(?<!\w){re.escape(vendor_id)}(?!\w)", file) is not None
 
 

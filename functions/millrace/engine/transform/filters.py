@@ -83,6 +83,7 @@ class _ConditionValue:
 
 
 _Builder: TypeAlias = Callable[[_ConditionValue], Answer]
+# "7 days", "1 hour ago"; the configuration has refused what is no span.
 _SPAN = re.compile(r"(\d+) (minute|hour|day|week|month|year)s?(?: ago)?")
 _FIXED = {
     "minute": timedelta(minutes=1),

@@ -174,6 +174,7 @@ class Dialect:
 
     @cached_property
     def _rest_of_quoted(self) -> re.Pattern[bytes]:
+        # For ": begun within quotes, b""c",d ends them behind b""c".
         quote = self._bytes(self.quote)
         return re.compile(rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+" + quote)
 
