@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_what_is_as_large_as_was_chosen_or_takes_too_long_is_a_run(
     ids=["a machine", "none", "rows that must be seen together"],
 )
 def test_a_folder_is_a_run_if_its_files_take_too_long_and_may_be_divided(
-    fields: dict[str, str], *, has_machine: bool, is_run: bool
+    fields: dict[str, Any], *, has_machine: bool, is_run: bool
 ) -> None:
     world = RunWorld(configuration=model_document({"model_from": "multi_file_archive"}, **fields))
     (build,) = world.planner.plan(ObjectRef("acme-in", "in/"), only="nightly")
