@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 Convert = Callable[[], None]
 Prepare = Callable[[Path, Path, int], Convert]
@@ -26,17 +27,24 @@ def kind_of(path: Path) -> str:
     return next(suffix[1:] for suffix in path.suffixes if suffix[1:] in {"csv", "jsonl", "json", "parquet"})
 
 
-_LOADED_LATER = (
-    "millrace.engine.native.csv",
-    "millrace.engine.native.json",
-    "millrace.engine.native.line_ends",
-    "millrace.engine.native.longest_value",
-    "millrace.engine.native.parquet_pages",
-    "millrace.engine.native.rendering",
-    "millrace.engine.formats.json.proven",
-    "millrace.engine.formats.parquet.flat_groups",
-)
-"""What a process's first conversion imports: a warm function has done it, and the other tools import all at once."""
+_LOADED_LATER = ("csv", "json", "parquet", "streams", "text")
+"""Formats whose modules a process's first conversion imports: a warm function has done it, and the other tools import
+all at once."""
+
+
+def _import_formats() -> None:
+    """Import what Millrace would import when a file first needs it."""
+    from millrace.engine import formats, native
+
+    for name in _LOADED_LATER:
+        package = importlib.import_module(f"{formats.__name__}.{name}")
+        _import_modules(package)
+    _import_modules(native)
+
+
+def _import_modules(package: ModuleType) -> None:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 
 
 def _millrace(source: Path, target: Path, _threads: int) -> Convert:
@@ -44,8 +52,7 @@ def _millrace(source: Path, target: Path, _threads: int) -> Convert:
     from millrace.engine.formats.memory import pass_by_imports, use_lean_pool
     from millrace.engine.options import FileFormat
 
-    for name in _LOADED_LATER:
-        importlib.import_module(name)
+    _import_formats()
     use_lean_pool()
     pass_by_imports()
     named = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
