@@ -18,17 +18,18 @@ class DeployedTargets:
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
 
-    def writes_to(self, place: ObjectRef, sync: str, source: ObjectRef) -> bool:
-        """Whether a sync of that name may have an output of a source at a place.
+    def writes_to(self, place: ObjectRef, sync: str, source: ObjectRef | None) -> bool:
+        """Whether an active sync of that name may have an output of a source at a place; None: of some table.
 
-        One that is not active, or passes the source over, keeps what it wrote, and so does one whose source is a table.
+        A sync that is switched off, or passes the source over, does not: the configuration gives no two syncs one
+        folder, so that its outputs go elsewhere if another's go there.
         """
-        document = self.planner.document
-        names = {known.name for known in document.bulk_syncs} | {known.name for known in document.model_syncs}
-        if sync not in names:
+        if sync not in {active.name for active in self.planner.document.active_syncs()}:
             return False
+        if source is None:
+            return True
         work = self.planner.find_work(source, sync)
-        return work is None or is_output_of(work, place)
+        return work is not None and is_output_of(work, place)
 
     def find_store(self, place: ObjectRef) -> ObjectStore | None:
         """The store of the innermost destination that holds a place; None if none does."""

@@ -47,8 +47,8 @@ class Targets(Protocol):
         """The store that outputs at a place are written by; None if no destination has the place any more."""
         ...
 
-    def writes_to(self, place: ObjectRef, sync: str, source: ObjectRef, /) -> bool:
-        """Whether a sync of that name may have an output of a source at a place."""
+    def writes_to(self, place: ObjectRef, sync: str, source: ObjectRef | None, /) -> bool:
+        """Whether an active sync of that name may have an output of a source at a place; None: of some table."""
         ...
 
 
@@ -269,7 +269,8 @@ class Claims:
         if self.targets is None or not _is_other_syncs(lineage, claimed):
             return False
         sync = lineage.sync.removesuffix(TABLE_MARK)
-        if self.targets.writes_to(target, sync, claimed.source):
+        source = None if isinstance(claimed, TableEntry) else claimed.source
+        if self.targets.writes_to(target, sync, source):
             return False
         entry = self._read(replace(claimed, sync=sync))
         if entry is None or target not in {output.ref for output in (*entry.outputs, *entry.obsolete)}:

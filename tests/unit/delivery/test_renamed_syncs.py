@@ -90,16 +90,33 @@ def test_an_output_that_our_ledger_knows_nothing_of_is_left_alone(world: World) 
     assert world.store.data(TARGET) == CONVERTED
 
 
-def test_an_output_of_a_sync_that_is_switched_off_is_left_alone(world: World) -> None:
-    world.configuration = document(
-        bulk_sync("nightly", to="json", subfolder="nightly", active=False), bulk_sync("daily", to="json")
-    )
+@pytest.mark.parametrize(
+    "changed", [{"active": False}, {"schemas": [{"id": "orders", "enabled": False}]}], ids=["off", "passes it over"]
+)
+def test_a_sync_that_moved_and_writes_nothing_of_the_source_any_more_leaves_its_place(
+    world: World, changed: dict[str, Any]
+) -> None:
+    """It may not be given the same folder: then the configuration is refused."""
+    moved = bulk_sync("nightly", to="json", subfolder="nightly", **changed)
+    world.configuration = document(moved, bulk_sync("daily", to="json"))
 
-    outcome = work(world, "daily", deployment=2)
+    assert work(world, "daily", deployment=2, data=b"id\n7\n").result == State.CONVERTED
+    assert world.store.data(TARGET) == NEWER
+
+
+def test_an_output_of_a_sync_that_writes_there_still_is_left_alone(world: World) -> None:
+    """Two syncs may name a table alike below different folders."""
+    nightly = bulk_sync("nightly", to="json", schemas=[{"id": "orders", "user_output_name": "x/orders"}])
+    world.configuration = document(nightly, bulk_sync("daily", to="json", subfolder="x"))
+    place = ObjectRef("acme-out", "lake/x/orders.jsonl")
+    assert work(world, "nightly", deployment=2, data=b"id\n1\n").result == State.CONVERTED
+    assert world.store.data(place) == b'{"id":1}\n'
+
+    outcome = work(world, "daily", deployment=2, data=b"id\n7\n")
 
     assert outcome.failure is not None
     assert outcome.failure.error == "OutputCollision"
-    assert world.store.data(TARGET) == CONVERTED
+    assert world.store.data(place) == b'{"id":1}\n'
 
 
 def test_an_output_of_another_source_is_left_alone(world: World) -> None:
