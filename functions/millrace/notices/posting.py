@@ -19,6 +19,7 @@ from millrace.notices.envelopes import WebhookRequest
 TIMEOUT_SECONDS = 10.0
 """Of connecting and answering: a receiver notes the event and works later."""
 _MOST_ANSWER_BYTES = 4096
+"""Of an answer's body: to read it to its end would let a receiver send for ever."""
 
 
 class _PinnedConnection(http.client.HTTPSConnection):

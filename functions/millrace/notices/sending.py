@@ -77,6 +77,8 @@ class WebhookSender:
         if not webhook.active or _is_off(switch, webhook):
             return Sent(webhook=name, event=event.name, id=event.id, status=None)
         status = self._post(webhook, event)
+        # The receiver says that it wants no more, for good: the webhook is off until it has another address, or takes a
+        # test.
         if status == HTTPStatus.GONE:
             self._switch(webhook, switch, since=self.now())
         elif not _is_taken(status):

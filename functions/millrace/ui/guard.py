@@ -51,6 +51,7 @@ class PageSecret:
 
     def is_token(self, text: str) -> bool:
         """Whether it is the token."""
+        # In constant time: how soon a comparison ends must not tell how much of a guess is right.
         return hmac.compare_digest(text.encode(), self.token.encode())
 
     def is_form_key(self, text: str) -> bool:
@@ -88,6 +89,7 @@ class Guard:
     def _refuse(self, scope: Scope) -> Response | None:
         """What answers a request that is not let through; a token in the address is exchanged for a cookie."""
         headers = Headers(scope=scope)
+        # Another site's name may be pointed at 127.0.0.1 (DNS rebinding): the browser then sends that name.
         if _host_of(headers) not in _HOSTS:
             return PlainTextResponse(
                 "This page answers to 127.0.0.1 and localhost alone. Open the address that `millrace ui` printed.\n",
@@ -99,6 +101,7 @@ class Guard:
                 "forms.\n",
                 status_code=403,
             )
+        # Style and scripts hold nothing of the deployment.
         if scope["path"].startswith("/static/"):
             return None
         return self._refuse_stranger(scope, headers)
