@@ -273,7 +273,7 @@ class Claims:
         if self.targets.writes_to(target, sync, source):
             return False
         entry = self._read(replace(claimed, sync=sync))
-        if entry is None or target not in {output.ref for output in (*entry.outputs, *entry.obsolete)}:
+        if entry is None or not _names(entry, target):
             return False
         if entry.deployment > self.deployment:
             raise LostRace(f"{target} was written by sync {sync!r} under a newer deployment, which is left to go on")
@@ -383,6 +383,11 @@ def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
         last_fence = _read_fence(settled, head)
         if last_fence is not None and last_fence <= fence:
             store.delete(output.ref, etag=head.etag)
+
+
+def _names(entry: WorkEntry, place: ObjectRef) -> bool:
+    """Whether an output of the entry's may be at a place: it was published there, or was to be."""
+    return any(output.ref == place for output in (*entry.outputs, *entry.obsolete))
 
 
 def _is_other_syncs(lineage: Lineage, claimed: WorkEntry) -> bool:
