@@ -31,7 +31,9 @@ from millrace.errors import ValueDoesNotFit
 _NUMBER = "-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 # Integers and decimals have one zero: -0 would lose its sign without a word.
 _NEGATIVE_ZERO = "-0(?:[.]0+)?(?:[eE].*)?"
-_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# The years 0001 to 9999, as in columns without a hint: Arrow takes 0000, too, which is printed as +000000.
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_DAY = f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}"
 _TIME = "[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
 _ZONE = "(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _PATTERNS = MappingProxyType(
@@ -47,7 +49,9 @@ _PATTERNS = MappingProxyType(
 )
 """What the texts look like that may fit; Arrow, which reads them, would take more than is meant."""
 _SURE_CHARACTERS = 15
-"""Numbers of so few characters are kept by a double."""
+"""Numbers of so few characters are kept by a double, but for tiny ones."""
+# Below 1e-307 a double has fewer digits and at last none: 1e-400 is 0 for Arrow.
+_TINY = "[eE]-[0-9]{3}"
 # 1678 to 2261, the years that are whole: 64 bits of nanoseconds reach from September 1677 to April 2262.
 _NS_YEARS = "(?:16(?:7[89]|[89][0-9])|1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9]|226[01])-.*"
 """The years that fit into nanoseconds: Arrow does not notice the others."""
@@ -282,9 +286,10 @@ def _cast_integers(texts: pa.Array, into: pa.DataType) -> pa.Array:
 def _cast_doubles(texts: pa.Array, into: pa.DataType) -> pa.Array:
     """Doubles that are the numbers of the texts, digit for digit; raise ArrowInvalid if one is not."""
     values = pc.cast(texts, into)
-    long = pc.greater(pc.binary_length(texts), _SURE_CHARACTERS)
-    if pc.any(long).as_py():
-        chosen = pc.fill_null(long, fill_value=False)
+    is_long = pc.greater(pc.binary_length(texts), _SURE_CHARACTERS)
+    doubtful = pc.or_(is_long, pc.match_substring_regex(texts, _TINY))
+    if pc.any(doubtful).as_py():
+        chosen = pc.fill_null(doubtful, fill_value=False)
         pairs = zip(texts.filter(chosen).to_pylist(), plain(values.filter(chosen)).to_pylist(), strict=True)
         if not all(_is_same_number(written, printed) for written, printed in pairs):
             raise pa.ArrowInvalid("a double has fewer digits")

@@ -416,6 +416,9 @@ def demand(kind: Kind, texts: pa.Array) -> pa.Array:
     # Arrow reads 0xFF as 255. Whoever demands integers means decimal ones, and 0xFF is put aside or refused.
     if kind == INTEGER and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("hexadecimal")
+    # It takes the year 0 as well, which is printed as +000000.
+    if arrow_types.is_temporal(kind.type) and pc.any(pc.starts_with(texts, "0000-")).as_py():
+        raise pa.ArrowInvalid("the year 0")
     if kind == DOUBLE and not _keeps_digits(values, texts):
         raise pa.ArrowInvalid("a double holds fewer digits")
     return values

@@ -51,6 +51,7 @@ def values(hint: str, *texts: str | None) -> list[Any]:
         ("decimal(5,2)", ["1.505", "1000", "007.10", "NaN", "1,5", "-0.00", "x"], [...] * 7),
         ("float", ["1", "0.1", "1e300", "2.5"], [1.0, 0.1, 1e300, 2.5]),
         ("float", ["12345678901234567890.25", "1e400", "NaN", "1.", ".5"], [...] * 5),
+        ("float", ["1e-400", "-1e-999", "4.9e-324", "1.2345e-320", "5e-324", "0e-999"], [*[...] * 4, 5e-324, 0.0]),
         ("boolean", ["true", "false", "True", "1"], [True, False, ..., ...]),
         ("text", ["007", "", None], ["007", "", None]),
     ],
@@ -65,6 +66,11 @@ def test_a_value_is_kept_exactly_or_does_not_fit(hint: str, texts: list[str | No
         ("date", "2026-02-28", True),
         ("date", "2026-02-30", False),
         ("date", "20260228", False),
+        ("date", "0001-01-01", True),
+        ("date", "1000-01-01", True),
+        ("date", "0000-01-01", False),
+        ("timestamp", "0000-01-01 10:00:00", False),
+        ("timestamptz", "0000-01-01T10:00:00Z", False),
         ("timestamp", "2026-02-28T10:00:00", True),
         ("timestamp", "2026-02-28 10:00:00.123456", True),
         ("timestamp", "2026-02-28 10:00:00.1234567", False),
@@ -87,6 +93,7 @@ NUMBERS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.text("0123456789.eE+-", max_size=8),
+    st.builds("{}.{}e{}".format, st.integers(-9, 9), st.integers(0, 99), st.integers(-345, 310)),
 )
 
 

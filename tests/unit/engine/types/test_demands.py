@@ -241,3 +241,15 @@ def test_an_encoded_type_has_the_type_of_its_values() -> None:
     assert arrow_types.value_type(pa.run_end_encoded(pa.int32(), pa.int64())) == pa.int64()
     assert arrow_types.value_type(pa.int64()) == pa.int64()
     assert pc.cast(texts("7"), pa.int64()).to_pylist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [
+        (DATE, "0000-01-01"),
+        (Kind(pa.timestamp("us")), "0000-12-31T23:59:59.999999"),
+        (Kind(pa.timestamp("s", "UTC")), "0000-01-01T00:00:00Z"),
+    ],
+)
+def test_a_time_of_the_year_0_is_no_value(kind: Kind, item: str) -> None:
+    assert misfits(kind, texts("0001" + item[4:], item, None)) == [1]
