@@ -234,7 +234,7 @@ class _ParquetWriter:
         # A small object is encoded by Arrow before the kernel's way is prepared.
         flat = self._flat if group.rows >= FEW_ROWS else None
         if self._encodings is None:
-            choose = partial(choose_encodings, table, self._options, flat)
+            choose = partial(choose_encodings, table, self._options, flat, size=group.bytes)
             self._encodings = _name_refusal("values", choose, group.batches)
         arguments = self._encodings.arguments
         if group.may_have_long_values:
