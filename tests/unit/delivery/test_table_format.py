@@ -190,6 +190,14 @@ def test_the_bid_of_a_file_that_is_settled_as_failed_decides_nothing(world: Worl
     assert kept(world).format is FileFormat.JSON
 
 
+def test_the_bid_of_a_file_that_the_ledger_has_forgotten_decides_nothing(world: World) -> None:
+    leave_bid(world)
+    del world.ledger.entries["nightly", CSV]
+
+    assert put(world, JSON).result in DONE
+    assert kept(world).format is FileFormat.JSON
+
+
 def test_the_bid_of_a_file_whose_worker_died_holds_until_it_is_settled(shared: World) -> None:
     """It may have published: its message comes back, and decides."""
     leave_bid(shared, state=State.IN_FLIGHT, lease_until=shared.now)
