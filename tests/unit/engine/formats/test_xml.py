@@ -57,6 +57,21 @@ def test_children_of_several_names_need_a_path() -> None:
         rows_of(BOOKS)
 
 
+def test_text_beside_the_rows_needs_a_path_too() -> None:
+    text = "<a>\n  <b><c>1</c></b>\n  lost\n  <b><c>2</c></b>\n</a>"
+
+    with pytest.raises(MalformedFile, match=r"the document's root 'a' has text beside its rows, .* 'lost'; .*xml_row"):
+        rows_of(text)
+    assert rows_of(text, xml_row="a/b") == [{"c": "1"}, {"c": "2"}]
+
+
+def test_blanks_are_a_value_where_an_element_says_so() -> None:
+    kept = rows_of('<a><b><c xml:space="preserve"> </c><d lang="en"> </d></b></a>')
+
+    assert json.loads(kept[0]["c"]) == {"@xml:space": "preserve", "#text": " "}
+    assert json.loads(kept[0]["d"]) == {"@lang": "en"}
+
+
 def test_columns_get_the_types_that_all_values_have() -> None:
     table = read_table(BOOKS, xml_row="catalog/books/book")
 

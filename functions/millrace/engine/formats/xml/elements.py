@@ -29,6 +29,7 @@ _LONGEST_TAG = 4 * 2**20
 _ENDS_EARLY = (3, 5, 20)
 """Expat's errors for a document without an element, with an open tag, and with an open CDATA section."""
 _NIL = "xsi:nil"
+_SPACE = "@xml:space"
 _SHOWN_NAMES = 20
 
 
@@ -67,8 +68,9 @@ class Element:
             return None
         if not self.fields:
             return text
-        # Between children there are only the line ends and blanks of indentation, which are no value.
-        if text.strip():
+        # Between children there are only the line ends and blanks of indentation, which are no value; but where the
+        # element says that they are (XML 1.0, 2.10).
+        if text.strip() or (text and self.fields.get(_SPACE) == "preserve"):
             self.fields[TEXT] = text
         return self.fields
 
@@ -189,6 +191,14 @@ class _Builder:
         if self._open:
             self._count(len(text))
             self._open[-1].text.append(text)
+        elif self.row_path is None and text.strip():
+            # With a path it is said what is wanted; without one nothing may be lost.
+            raise MalformedFile(
+                f"the document's root {self._path[0]!r} has text beside its rows, before byte"
+                f" {self._parser.CurrentByteIndex:,}: {text.strip()[:60]!r}; say which are the rows with xml_row, and"
+                " it is left out",
+                byte=self._parser.CurrentByteIndex,
+            )
 
     def _count(self, size: int) -> None:
         self._size += size
