@@ -108,6 +108,16 @@ class TestRepair:
 
         assert advise_repair(_in_run(failed("a.csv", "ragged"), run)).command.startswith("millrace reprocess")
 
+    def test_an_entry_that_does_not_say_why_it_failed_is_converted_again(self) -> None:
+        """Pages show what an index has, and indexes of earlier versions have no reasons."""
+        entry = replace(failed("a.csv", "x"), failure=None)
+        run = BigRunFacts(name="n-1", execution="n-1-2", connection="lake", home=ObjectRef("b", ".millrace/runs/n-1/"))
+
+        for unexplained in (entry, _in_run(entry, run)):
+            advice = advise_repair(unexplained)
+            assert advice.command == "millrace reprocess nightly --key a.csv"
+            assert "tried again by itself" in advice.first
+
     @pytest.mark.parametrize(
         ("text", "word"),
         [
