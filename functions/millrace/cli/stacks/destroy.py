@@ -94,7 +94,7 @@ def _switch_protection_off(cloudformation: Any, stack: str) -> None:
 
 def _describe_way_back(doomed: list[StackPlan], *, storage: bool) -> str:
     if not storage:
-        return "Messages wait in the queues for 14 days; `millrace deploy` goes on with them."
+        return "Messages wait in the queues for ten days; `millrace deploy` goes on with them."
     if not any(any(stack.list_kept()) for stack in doomed):
         return "Nothing of it stays."
     return (
