@@ -168,6 +168,7 @@ OUTPUT = ObjectRef("acme-out", "lake/a.jsonl")
     [
         (["a.csv", "a.csv.gz", "a.json"], {OUTPUT}, ["in/a.csv.gz", "in/a.json"]),
         (["a.csv.gz"], {ObjectRef("acme-out", "lake/b.jsonl")}, []),
+        (["a.csv.gz"], {OUTPUT, ObjectRef("acme-out", "lake/b.jsonl")}, ["in/a.csv.gz"]),
         (["ab.csv", "b.csv", "a.png"], {OUTPUT}, []),
         (["a.b.csv"], {OUTPUT}, []),
     ],
