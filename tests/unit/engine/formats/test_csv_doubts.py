@@ -156,3 +156,57 @@ def test_rows_without_a_header_that_lack_values_stay() -> None:
         ["2026-05-01", "on", "1"],
         ["2026-05-02", "off", "2"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "shorter"),
+    [("||", "|"), ("|^|", "|"), ("~|~", "|"), ("@|@", "|"), ("<|>", "|"), ("#;#", ";"), ("\t|\t", "\t"), (";~;", ";")],
+)
+def test_a_delimiter_of_several_characters_is_named_and_the_shorter_one_can_be_told(
+    delimiter: str, shorter: str
+) -> None:
+    """One character of it divides each line, too: `1~|~Ann` would become `1~` and `~Ann`."""
+    text = "id+name+city\n1+Ann+Rome\n2+Bob+\n".replace("+", delimiter)
+
+    with pytest.raises(AmbiguousDialect, match=r"3 fields: “1 \| Ann \| Rome”.*csv_delimiter"):
+        read(text)
+    divided = [line.split(shorter) for line in text.splitlines()]
+    rows = read(text, delimiter=shorter)[1:]
+    assert [[cell or "" for cell in row] for row in rows] == divided[1:]
+
+
+def test_a_delimiter_of_several_characters_divides_wide_rows_and_quoted_fields() -> None:
+    wide = "".join("||".join(f"{row}c{column}" for column in range(300)) + "\n" for row in range(3))
+    quoted = '"id"||"name"\n"1"||"Ann"\n'
+
+    for text in (wide, quoted):
+        with pytest.raises(AmbiguousDialect, match=r"'\|\|'"):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id||name\n1|a|Ann\n2||Bob\n",
+        "id;;name\n1;;Ann\n",
+        "id\t\tname\n1\t\tAnn\n",
+        "id, name\n1, Ann\n",
+        "id|note|name\n1|*|Ann\n2|*|Bob\n",
+        "a~|b\n1|~2\n",
+        "id|price\n1*|*2\n3|4\n",
+        "'id'|'name'\n'1'|'Ann'\n",
+        "[id],[name]\n[1],[Ann]\n",
+    ],
+)
+def test_marks_beside_a_delimiter_in_some_rows_alone_are_values(text: str) -> None:
+    delimiter = next(mark for mark in "|;\t," if mark in text)
+
+    assert len(read(text)) == text.count("\n")
+    assert len(read(text)[1]) == text.split("\n")[1].count(delimiter) + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["1||Ann\n2||Bob\n", "<a@b.com>,<c@d.com>\n<e@f.com>,<g@h.com>\n", "-1.,-2.\n-3.,-4.\n"]
+)
+def test_without_a_header_more_marks_are_values(text: str) -> None:
+    assert len(read(text, has_headers=False)) == 3

@@ -155,7 +155,7 @@ class ColumnsInTheMaking:
         self._is_for_kernel = True
 
     def encode_remaining(self) -> bool:
-        """Encode columns until none is left; False if one of them is found to be Arrow's, and then all are."""
+        """Encode columns until none is left; False, once, if one of them is found to be Arrow's: then all are."""
         # As a tuple, since another thread may let them go.
         batches = tuple(self._batches)
         try:
@@ -164,8 +164,9 @@ class ColumnsInTheMaking:
                     while (plan := self._take_next()) is not None:
                         self._chunks[plan.column] = self._encode(rows, plan)
         except NotForKernel:
-            self._is_for_kernel = False
-            return False
+            # Another thread may have found the same, and has let Arrow begin.
+            is_first, self._is_for_kernel = self._is_for_kernel, False
+            return not is_first
         if len(self._chunks) == self.count:
             self._batches.clear()
         return True

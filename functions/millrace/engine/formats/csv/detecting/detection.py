@@ -14,6 +14,7 @@ from typing import NoReturn
 from millrace.engine.formats.csv.detecting.choosing import choose_delimiter
 from millrace.engine.formats.csv.detecting.doubts import find_hidden_reading, find_wrapped_delimiter, may_hide_reading
 from millrace.engine.formats.csv.detecting.judging import Candidate, Trailing
+from millrace.engine.formats.csv.detecting.long_delimiters import find_long_delimiter, may_have_long_delimiter
 from millrace.engine.formats.csv.detecting.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.wording import count_fields, shorten
@@ -76,6 +77,7 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
         _raise_ambiguous(choice, options.face)
     if not delimiter:
         _refuse_hidden_reading(readings, choice.best, options)
+        _refuse_long_delimiter(readings, choice.best, options)
     best = _pass_padded_titles(readings, choice.best, options)
     return _to_detected(best, (best, *_rank_losers(choices, best)), options, named)
 
@@ -122,6 +124,22 @@ def _refuse_hidden_reading(readings: Readings, best: Candidate, options: ReadOpt
             f"{shorten(best.shown[0])}; if the lines are CSV, take the quotes around them away; if they are one "
             f"column, say so with {say_option(options.face, 'delimiter', 'comma')}"
         )
+
+
+def _refuse_long_delimiter(readings: Readings, best: Candidate, options: ReadOptions) -> None:
+    """Raise AmbiguousDialect if more characters than the delimiter stand between all fields."""
+    if not may_have_long_delimiter(best):
+        return
+    longer = find_long_delimiter(best, readings.read_sample(best.dialect), has_headers=options.has_headers)
+    if longer is None:
+        return
+    fields = best.delimiter.join(best.shown).split(longer)
+    raise AmbiguousDialect(
+        f"the file can be read in two ways, {_describe(best, 'delimiter')} or with the delimiter {longer!r} "
+        f"({count_fields(len(fields))}: {shorten(' | '.join(fields))}); if it is {best.delimiter!r}, say so with "
+        f"{say_option(options.face, 'delimiter')}; if it is the longer one, have the file written with a delimiter of "
+        f"one character: no other can be read"
+    )
 
 
 def _pass_padded_titles(readings: Readings, best: Candidate, options: ReadOptions) -> Candidate:
