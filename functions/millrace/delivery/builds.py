@@ -282,9 +282,7 @@ class Builds:
     def settle_file(self, build: Build, file: ListedObject, claimed: Entry) -> bool:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
         entry = self.claims.read_to_change(build.sync, file.ref)
-        if entry is not None and entry.state in {State.IN_FLIGHT, State.REMOVED}:
-            # A deletion while the build was at work is told by the entry alone; if the file is there again, its own
-            # event, or the comparison, asks.
+        if entry is not None and self._is_left_alone(build, entry, file):
             return False
         if entry is not None and _is_settled_as(entry, build, file):
             return True
@@ -307,6 +305,20 @@ class Builds:
         except LostRace:
             return False
         return True
+
+    def _is_left_alone(self, build: Build, entry: Entry, file: ListedObject) -> bool:
+        """Whether what a file's entry says is newer than what the build read of it."""
+        # A deletion while the build was at work is told by the entry alone; if the file is there again, its own event,
+        # or the comparison, asks.
+        if entry.state in {State.IN_FLIGHT, State.REMOVED}:
+            return True
+        if entry.state is not State.WAITING or entry.version.etag == file.etag:
+            return False
+        # If the file was overwritten since it was listed, the next build is for that; should it fail for good, nobody
+        # may find that the newer bytes are converted. An event that is late names bytes that are gone: what is there
+        # decides.
+        head = self.stores[build.source_connection].head(file.ref)
+        return head is not None and head.etag != file.etag
 
     def _put_off(self, settled: Entry, error: Exception) -> Entry:
         """The table is made, and not all files are written down: the same message goes on."""

@@ -352,6 +352,36 @@ class TestFolder:
         assert world.output() == b'{"id":1}\n'
         assert world.entry(file) == theirs
 
+    def test_a_file_that_is_overwritten_while_its_table_is_made_waits_for_the_next_build(self) -> None:
+        """That build may fail for good, and the newer bytes were never converted."""
+        world = self.world()
+        file = ObjectRef("acme-in", "in/crm/a.csv")
+        world.one(world.put(file.key, b"id\n1\n"))
+        self.change_during_next_build(world, lambda: world.one(world.put(file.key, b"id\n22\n"), "m2"))
+
+        assert world.one(world.queue.sent[0], "build").result == State.WAITING
+        entry, head = world.entry(file), world.store.head(file)
+        assert head is not None
+        assert (entry.state, entry.version.etag) == (State.WAITING, head.etag)
+
+        assert world.one(world.queue.sent[0], "build").result == State.CONVERTED
+        entry = world.entry(file)
+        assert (entry.state, entry.version.etag, entry.build.built_etag) == (State.CONVERTED, head.etag, head.etag)
+        assert world.output() == b'{"id":22}\n'
+
+    def test_a_file_whose_late_event_names_bytes_that_are_gone_is_in_the_table_as_it_is(self) -> None:
+        world = self.world()
+        file = ObjectRef("acme-in", "in/crm/a.csv")
+        world.one(world.put(file.key, b"id\n1\n"))
+        entry, head = world.entry(file), world.store.head(file)
+        world.ledger.put(
+            replace(entry, revision=entry.revision + 1, version=replace(entry.version, etag="of bytes that are gone"))
+        )
+
+        assert world.run_asked().state is State.CONVERTED
+        assert head is not None
+        assert (world.entry(file).state, world.entry(file).version.etag) == (State.CONVERTED, head.etag)
+
     def test_a_file_without_an_entry_gets_one_that_says_all_of_its_bytes(self) -> None:
         """Its own event was lost, or comes later."""
         world = self.world()
