@@ -42,6 +42,7 @@ class World:
     configuration: Document | None = None
     routing: Callable[[Claims], Routing] = field(default=lambda _claims: NO_BIG_RUNS)
     teller: Teller | None = None
+    deployment: int = 0
     _planner: Planner | None = field(default=None, init=False, repr=False)
 
     @property
@@ -65,6 +66,7 @@ class World:
             obfuscation_key=lambda: self.key,
             routing=self.routing,
             teller=self.teller,
+            deployment=self.deployment,
         )
 
     def upload(self, data: bytes = ORDERS, ref: ObjectRef = SOURCE) -> Request:

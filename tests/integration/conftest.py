@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.session import Session
 from moto import mock_aws
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
@@ -170,3 +171,17 @@ def _forget_worlds() -> None:
     convert.handler.world.cache_clear()
     reconcile.handler.world.cache_clear()
     reprocess.handler.world.cache_clear()
+
+
+@pytest.fixture
+def made_clients(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The services that clients are made of from now on."""
+    services: list[str] = []
+    create = Session.create_client
+
+    def create_noted(session: Session, service: str, **options: Any) -> Any:
+        services.append(service)
+        return create(session, service, **options)
+
+    monkeypatch.setattr(Session, "create_client", create_noted)
+    return services

@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.session import Session
 
 import convert.handler
 import reprocess.handler
@@ -48,23 +47,15 @@ def test_an_uploaded_object_comes_out_converted(around: FakeSurroundings) -> Non
 
 
 def test_a_cold_start_makes_no_client_that_few_messages_need(
-    around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+    around: FakeSurroundings, made_clients: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
-    create = Session.create_client
-
-    def create_noted(session: Session, service: str, **options: Any) -> Any:
-        made.append(service)
-        return create(session, service, **options)
-
-    monkeypatch.setattr(Session, "create_client", create_noted)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "convert")
     monkeypatch.setenv(MACHINE_VARIABLE, "arn:aws:states:us-east-1:123456789012:stateMachine:big-runs")
     records = [around.upload("in/a.csv", ORDERS)]
 
     assert convert_all(around.deliver({"Records": records})) == []
 
-    assert sorted(made) == ["dynamodb", "s3", "sqs"]
+    assert sorted(made_clients) == ["dynamodb", "s3", "sqs"]
 
 
 def test_a_large_object_starts_the_machine_of_big_runs(

@@ -18,7 +18,6 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
-from botocore.session import Session
 from moto import mock_aws
 
 from millrace.aws import secrets
@@ -52,20 +51,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         s3.create_bucket(Bucket=REF.bucket)
         s3.put_object(Bucket=REF.bucket, Key=REF.key, Body=b"id\n7\n")
         yield
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The services that clients are made of from now on."""
-    services: list[str] = []
-    create = Session.create_client
-
-    def create_noted(session: Session, service: str, **options: Any) -> Any:
-        services.append(service)
-        return create(session, service, **options)
-
-    monkeypatch.setattr(Session, "create_client", create_noted)
-    return services
 
 
 def sessions(**fields: Any) -> Sessions:
@@ -133,13 +118,13 @@ class TestClients:
         assert here["landing"] is not here["lake"]
         assert here["landing"]._client is here["lake"]._client
 
-    def test_one_on_demand_is_made_with_its_first_use(self, made: list[str]) -> None:
+    def test_one_on_demand_is_made_with_its_first_use(self, made_clients: list[str]) -> None:
         queues = sessions().client_on_demand("sqs")
-        assert made == []
+        assert made_clients == []
 
         assert queues.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
         assert queues.meta.region_name == "us-east-1"
-        assert made == ["sqs"]
+        assert made_clients == ["sqs"]
 
     @pytest.mark.parametrize("service", SERVICES)
     def test_each_service_that_is_known_has_a_client(self, service: str) -> None:

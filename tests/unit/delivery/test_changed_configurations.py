@@ -109,16 +109,8 @@ class LivedWorld:
 
     def _worker(self, deployment: int) -> Worker:
         self.world.configuration = self.deployed[deployment - 1]
-        return Worker.build(
-            planner=self.world.planner,
-            ledger=self.world.ledger,
-            stores={"landing": self.world.store, "lake": self.world.store},
-            queues={"landing": self.world.queue},
-            now=lambda: self.world.now,
-            engine="1",
-            timeout_seconds=900,
-            deployment=deployment,
-        )
+        self.world.deployment = deployment
+        return self.world.worker
 
     def ask_for_all(self) -> None:
         """What `millrace reprocess` does, twice: the place of one may be freed by another."""

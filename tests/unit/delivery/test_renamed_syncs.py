@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from millrace.delivery.worker import Outcome, Worker
+from millrace.delivery.worker import Outcome
 from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, document
@@ -24,21 +24,9 @@ def work(world: World, sync: str, *, deployment: int, data: bytes | None = None,
     """What a worker of a deployment makes of an upload, or of a request if nothing is uploaded."""
     event = world.event(ref) if data is None else world.upload(data, ref)
     request = replace(event, sync=sync, run_id=f"20261129T15{world.sequence:04d}Z")
-    (outcome,) = deploy(world, deployment).work(request, world.delivery(f"m{world.sequence}"))
+    world.deployment = deployment
+    (outcome,) = world.worker.work(request, world.delivery(f"m{world.sequence}"))
     return outcome
-
-
-def deploy(world: World, deployment: int) -> Worker:
-    return Worker.build(
-        planner=world.planner,
-        ledger=world.ledger,
-        stores={"landing": world.store, "lake": world.store},
-        queues={"landing": world.queue},
-        now=lambda: world.now,
-        engine="1",
-        timeout_seconds=900,
-        deployment=deployment,
-    )
 
 
 @pytest.fixture

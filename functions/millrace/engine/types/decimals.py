@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import pyarrow as pa
 
 from millrace.engine.types import arrow_types
+from millrace.engine.types.nested import find_arrays
 from millrace.errors import UnsupportedType
 
 
@@ -20,7 +20,7 @@ def require_precision(column: pa.Array, name: str, *, beyond: int = 0) -> None:
     """
     if not _has_decimals(column.type, beyond):
         return
-    for decimals in _find_decimals(column):
+    for decimals in find_arrays(column, arrow_types.is_decimal):
         if decimals.type.precision <= beyond:
             continue
         try:
@@ -37,31 +37,6 @@ def _has_decimals(kind: pa.DataType, beyond: int) -> bool:
         return bool(kind.precision > beyond)
     if arrow_types.is_extension(kind):
         return _has_decimals(kind.storage_type, beyond)
-    if arrow_types.is_dictionary(kind):
-        return _has_decimals(kind.value_type, beyond)
+    if arrow_types.is_encoded(kind):
+        return _has_decimals(arrow_types.value_type(kind), beyond)
     return any(_has_decimals(kind.field(number).type, beyond) for number in range(kind.num_fields))
-
-
-def _find_decimals(array: pa.Array) -> Iterator[pa.Array]:
-    """The arrays of decimals within an array."""
-    kind = array.type
-    if arrow_types.is_decimal(kind):
-        yield array
-    elif arrow_types.is_extension(kind):
-        yield from _find_decimals(array.storage)
-    elif arrow_types.is_dictionary(kind):
-        yield from _find_decimals(array.dictionary)
-    else:
-        for values in _values_inside(array):
-            yield from _find_decimals(values)
-
-
-def _values_inside(array: pa.Array) -> list[pa.Array]:
-    if arrow_types.is_struct(array.type):
-        fields: list[pa.Array] = array.flatten()
-        return fields
-    if arrow_types.is_map(array.type):
-        return [array.keys, array.items]
-    if arrow_types.is_any_list(array.type):
-        return [array.flatten()]
-    return []

@@ -23,7 +23,8 @@ _PRINTED_DIGITS = 17
 """Excel writes so many of each, which are enough to find the double again."""
 _MOST_DIGITS = 800
 """No double has more than 767 digits: the others are zeros."""
-_EXACT_WHOLE = 2**53
+EXACT_WHOLE = 2**53
+"""From here on a double is the nearest of several integers: 9007199254740993 would be shown as ...992."""
 _INT64 = range(-(2**63), 2**63)
 _LOST_DAY = 60
 _ALMOST_ONE = 1 - 0.5 / 86_400_000
@@ -76,7 +77,7 @@ def _keep_whole(text: str) -> LongWhole | str | None:
     if len(text) > _MOST_DIGITS:
         return text
     whole = int(text)
-    if abs(whole) < _EXACT_WHOLE:
+    if abs(whole) < EXACT_WHOLE:
         return None
     return LongWhole(whole) if whole in _INT64 else text
 

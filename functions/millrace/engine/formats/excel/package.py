@@ -482,7 +482,7 @@ def cells_of_xlsb(package: Package, sheet: str) -> SheetCells:
     part, cells.from_1904 = _part_of_xlsb(package, sheet)
     styles = _find_binary_styles(package)
     for kind, data in _records(package, part):
-        # A cell\'s record begins with its column. Its row is that of the last row header before it.
+        # A cell's record begins with its column. Its row is that of the last row header before it.
         if kind == _ROW_HEADER:
             row = int.from_bytes(data[:4], "little")
         elif kind in _ERRORS:

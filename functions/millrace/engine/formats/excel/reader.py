@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records
-from millrace.engine.formats.excel.numbers import LongWhole, to_moment
+from millrace.engine.formats.excel.numbers import EXACT_WHOLE, LongWhole, to_moment
 from millrace.engine.formats.excel.package import (
     Package,
     SheetCells,
@@ -36,8 +36,6 @@ from millrace.errors import MalformedFile, MissingPackage, UnknownSheet, Unsuppo
 
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
-_EXACT_WHOLE = 2**53
-"""From here on a double is the nearest of several integers: 9007199254740993 would be shown as ...992."""
 _ROWS_OF_EXCEL = 2**20
 """The most that a sheet has ("Excel specifications and limits")."""
 _SHOWN_NAMES = 20
@@ -379,7 +377,7 @@ class _Whole(float):
 
 
 def _kind_of(cell: Cell) -> type:
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT_WHOLE:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT_WHOLE:
         return _Whole
     return type(cell)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.types import arrow_types
+from millrace.engine.types.nested import find_arrays, to_entries
 
 
 def find_column(batch: pa.RecordBatch) -> str | None:
     """The name of the first column with a NaN or an infinity in it, at any depth; None if no column has one."""
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if not all(map(_is_finite, _floats_of(column))):
+        if not all(map(_is_finite, find_arrays(column, arrow_types.is_floating))):
             return str(name)
     return None
 
@@ -32,40 +31,9 @@ def _is_finite(values: pa.Array) -> bool:
     return pc.all(pc.is_finite(values.cast(pa.float64()))).as_py() is not False
 
 
-def _floats_of(array: pa.Array) -> Iterator[pa.Array]:
-    """The floating values in a column, those within others, too."""
-    kind = array.type
-    if arrow_types.is_floating(kind):
-        yield array
-    elif isinstance(kind, pa.BaseExtensionType):
-        yield from _floats_of(array.storage)
-    elif arrow_types.is_dictionary(kind):
-        yield from _floats_of(array.dictionary)
-    elif arrow_types.is_run_end_encoded(kind):
-        yield from _floats_of(array.values)
-    else:
-        for inner in _inner_arrays(array):
-            yield from _floats_of(inner)
-
-
-def _inner_arrays(array: pa.Array) -> list[pa.Array]:
-    """The members of structs, the entries of maps, the items of lists; nothing of other values."""
-    if arrow_types.is_struct(array.type):
-        return list(array.flatten())
-    if arrow_types.is_map(array.type):
-        return [_entries_of(array).flatten()]
-    if arrow_types.is_any_list(array.type):
-        return [pc.list_flatten(array)]
-    return []
-
-
-def _entries_of(maps: pa.MapArray) -> pa.ListArray:
-    return maps.cast(pa.list_(pa.struct([maps.type.key_field, maps.type.item_field])))
-
-
 def _without_non_finite(array: pa.Array) -> pa.Array:
     kind = array.type
-    if all(map(_is_finite, _floats_of(array))):
+    if all(map(_is_finite, find_arrays(array, arrow_types.is_floating))):
         return array
     if arrow_types.is_floating(kind):
         return pc.if_else(pc.is_finite(array.cast(pa.float64())), array, pa.scalar(None, kind))
@@ -90,7 +58,7 @@ def _without_non_finite_inside(array: pa.Array) -> pa.Array:
 
 
 def _map_without_non_finite(array: pa.MapArray) -> pa.MapArray:
-    lists = _entries_of(array)
+    lists = to_entries(array)
     keys, items = pc.list_flatten(lists).flatten()
     # A map is missing if its first offset is; a mask is not taken.
     offsets = _offsets_of(lists)
